@@ -1,0 +1,1 @@
+"""Drivers: turnstiles over Modbus, cameras and code readers."""

@@ -1,0 +1,1 @@
+"""Pinned ONNX models and the sessions that run them."""

@@ -1,0 +1,1 @@
+"""The crowd brain, the composition root and the `snowgate` command."""

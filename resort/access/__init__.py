@@ -1,0 +1,1 @@
+"""Admission: codes, entitlements, the decision and the lane machine."""

@@ -1,0 +1,149 @@
+"""What one room needs of another, as Protocols. Implementations are wired in `orchestrator/cluster.py`.
+
+Every method raises only errors of `resort/errors.py`. In-memory implementations for tests and rehearsal live in `sim/`.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import date
+from typing import Protocol
+
+import msgspec
+
+from resort.access.entitlement import TicketRecord, Usage
+from resort.clock import Moment
+from resort.ids import LaneId, TicketId
+from resort.messages import GrantIssued, GrantOutcome, JournalEvent
+from resort.pricing import Quote, QuoteRequest
+
+
+class TurnstileStatus(msgspec.Struct, frozen=True, gc=False):
+    """One reading of a turnstile. Counters only grow (mod 2**32) until the controller loses its memory."""
+
+    counter_in: int
+    counter_out: int
+    unlocked: bool  # the arm would turn now
+    fault: bool
+    tamper: bool
+    fire_release: bool
+    waiting: int | None  # persons in the approach zone, None without such a sensor
+    firmware: int
+
+
+
+
+class Turnstile(Protocol):
+    """One turnstile. Calls raise TurnstileUnreachable, and are never retried by the driver."""
+
+    async def status(self) -> TurnstileStatus:
+        """Read the controller's state now."""
+        ...
+
+    async def pulse_entry(self) -> None:
+        """Unlock the arm for one entry. On an error the pulse may or may not have happened."""
+        ...
+
+    async def show(self, indicator: str) -> None:
+        """Set the lamp to `idle`, `go` or `refused`."""
+        ...
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        ...
+
+
+class Sighting(msgspec.Struct, frozen=True):
+    """What a code reader saw: a text, or (text None) something held up that cannot be read. `frame_at`: frame received."""
+
+    text: str | None
+    frame_at: Moment
+    read_at: Moment
+
+
+class CodeSource(Protocol):
+    """A camera with its decoder, or a hardware scanner."""
+
+    def sightings(self) -> AsyncIterator[Sighting]:
+        """Sightings until closed; reconnects by itself."""
+        ...
+
+    async def close(self) -> None:
+        """Stop and free the device."""
+        ...
+
+
+class Conflict(msgspec.Struct, frozen=True):
+    """The ticket changed since it was read: decide again on this record."""
+
+    record: TicketRecord | None
+
+
+class LaneMemory(msgspec.Struct, frozen=True):
+    """What the ledger remembers of a lane: the grant without outcome, if any, and the counter after the last settled event."""
+
+    open_grant: GrantIssued | None
+    counter_in: int | None
+
+
+class AdmissionLedger(Protocol):
+    """The tickets' usage with compare-and-set, and the journal stream, changed together. Raises LedgerUnavailable."""
+
+    async def find(self, ticket_id: TicketId) -> TicketRecord | None:
+        """The ticket as it stands, or None when no such ticket was sold."""
+        ...
+
+    async def commit_grant(self, grant: GrantIssued, expected: TicketRecord, usage: Usage) -> Conflict | None:
+        """Store `usage` and append `grant` if the ticket is still at `expected.version`. None means stored. Idempotent by event id."""
+        ...
+
+    async def settle(self, outcome: GrantOutcome, expected: TicketRecord, usage: Usage) -> Conflict | None:
+        """Store the outcome of a grant likewise and forget the lane's open grant. Idempotent by event id."""
+        ...
+
+    async def append(self, events: Sequence[JournalEvent]) -> None:
+        """Append events that change no ticket. An event may be appended twice after a lost reply; SQL keeps it once."""
+        ...
+
+    async def lane_memory(self, lane_id: LaneId) -> LaneMemory:
+        """What a restarted lane needs to know."""
+        ...
+
+
+class PricingShards(Protocol):
+    """The shards of inventory and price, routed by product and date."""
+
+    async def quote(self, request: QuoteRequest) -> Quote:
+        """Price the request and keep the quote until it expires. Raises Refused errors, Invalid, Unavailable."""
+        ...
+
+    async def hold(self, quote: Quote, order_id: str) -> None:
+        """Take the quote's places for this order; idempotent by order id. Raises SoldOut."""
+        ...
+
+    async def release(self, product: str, day: date, order_id: str) -> None:
+        """Give an unpaid order's places back; idempotent."""
+        ...
+
+    async def places_left(self, product: str, day: date) -> int:
+        """Places that can still be sold."""
+        ...
+
+
+class EntitlementPublisher(Protocol):
+    """Makes issued tickets known to the lanes."""
+
+    async def publish(self, tickets: Sequence[tuple[TicketId, TicketRecord]]) -> None:
+        """Write entitlements into the ledger where they are not yet; idempotent. Raises LedgerUnavailable."""
+        ...
+
+
+__all__ = [
+    "AdmissionLedger",
+    "CodeSource",
+    "Conflict",
+    "EntitlementPublisher",
+    "LaneMemory",
+    "PricingShards",
+    "Sighting",
+    "Turnstile",
+    "TurnstileStatus",
+]

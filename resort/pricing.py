@@ -1,0 +1,109 @@
+"""Prices by tariff table: pure. A quote lists the parts that made its price, in order, and the tariff version."""
+
+from datetime import date, datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from resort.errors import Invalid, NotFound
+from resort.ids import IdSource, QuoteId
+from resort.money import Money
+from resort.site import DayKind, ProductSite, SalesLimits, TariffSite
+
+Channel = Literal["shop", "kiosk", "desk", "partner"]
+
+
+class QuoteRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What somebody wants to know the price of: `units` maps unit type to number."""
+
+    product: str
+    day: date
+    units: dict[str, int]
+    channel: Channel = "shop"
+
+
+class PricePart(msgspec.Struct, frozen=True):
+    """One step of the price: `quantity` × `each` = `amount`."""
+
+    code: str  # e.g. "weekend", "unit:child"
+    unit: str
+    quantity: int
+    each: Money
+    amount: Money
+
+
+class Quote(msgspec.Struct, frozen=True):
+    """A price that is honoured until `expires_at`."""
+
+    quote_id: QuoteId
+    product: str
+    day: date
+    units: dict[str, int]
+    channel: Channel
+    parts: tuple[PricePart, ...]
+    total: Money
+    tariff_version: str
+    quoted_at: datetime
+    expires_at: datetime
+
+    @property
+    def places(self) -> int:
+        """Places that an order on this quote takes from the cell."""
+        return sum(self.units.values())
+
+
+def day_kind(day: date, tariff: TariffSite) -> DayKind:
+    """Weekday, weekend or holiday, under the tariff's own table of exceptions."""
+    if day in tariff.holidays:
+        return "holiday"
+    if day.weekday() >= 5 and day not in tariff.workdays:
+        return "weekend"
+    return "weekday"
+
+
+def check_request(request: QuoteRequest, product: ProductSite | None, today: date, limits: SalesLimits) -> ProductSite:
+    """The product, if the request can be priced at all. Raises NotFound or Invalid with the field that is wrong."""
+    if product is None:
+        raise NotFound("product", request.product)
+    known = {price.unit for price in product.units}
+    for unit, number in request.units.items():
+        if unit not in known:
+            raise Invalid("units", f"{unit} is not one of {', '.join(sorted(known))}")
+        if number < 1:
+            raise Invalid("units", f"the number of {unit} must be at least 1")
+    total = sum(request.units.values())
+    if not 1 <= total <= limits.max_units:
+        raise Invalid("units", f"ask for 1 to {limits.max_units} units at once")
+    if not today <= request.day <= today + timedelta(days=limits.horizon_days):
+        raise Invalid("day", f"must be from today to {limits.horizon_days} days ahead")
+    return product
+
+
+def make_quote(
+    request: QuoteRequest, product: ProductSite, tariff: TariffSite, limits: SalesLimits, now: datetime, ids: IdSource
+) -> Quote:
+    """Price a checked request. Each unit's base price is listed, then its reduction, so the parts add up to the total."""
+    kind = day_kind(request.day, tariff)
+    base = Money(product.prices[kind], tariff.currency)
+    percent = {price.unit: price.percent for price in product.units}
+    parts: list[PricePart] = []
+    for unit, number in sorted(request.units.items()):
+        parts.append(PricePart(kind, unit, number, base, base.times(number)))
+        if percent[unit] != 100:
+            # Rounded half up to whole yuan-cents on the reduced price, so that the guest's price is a clean product.
+            reduced = Money((base.minor * percent[unit] + 50) // 100, base.currency)
+            each = reduced - base
+            parts.append(PricePart(f"unit:{unit}", unit, number, each, each.times(number)))
+    total = Money(sum(part.amount.minor for part in parts), tariff.currency)
+    return Quote(
+        quote_id=QuoteId(ids.new("quote")),
+        product=product.code,
+        day=request.day,
+        units=dict(request.units),
+        channel=request.channel,
+        parts=tuple(parts),
+        total=total,
+        tariff_version=tariff.version,
+        quoted_at=now,
+        expires_at=now + timedelta(seconds=limits.quote_s),
+    )

@@ -1,0 +1,170 @@
+"""The site: gates, lanes, devices, limits and products, read once from YAML into frozen structs that refuse unknown keys.
+
+Reading files is the caller's job (`orchestrator/settings.py`); this file only says what a site is and checks that it
+makes sense. Units are in the names.
+"""
+
+from datetime import date
+from typing import Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+import msgspec
+
+from resort.errors import InvalidConfig
+from resort.ids import GateId, LaneId
+from resort.texts import Text
+
+LaneClass = Literal["standard", "fast"]
+DayKind = Literal["weekday", "weekend", "holiday"]
+
+
+class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of every settings struct: unknown keys are an error, never ignored."""
+
+
+class TurnstileSite(Strict):
+    """Where a lane's turnstile is. `bus` is `tcp://host:port`, or `simulated` when the rehearsal stage plays the steel."""
+
+    bus: str
+    unit: int  # Modbus unit id behind that bus, 0-255
+    profile: str = "pulse_coil"  # a file in devices/profiles
+
+
+class CameraSite(Strict):
+    """Where a lane's code camera is: an MJPEG URL, or `simulated`."""
+
+    url: str
+
+
+class LaneSite(Strict):
+    """One lane."""
+
+    id: LaneId
+    name: Text
+    lane_class: LaneClass
+    turnstile: TurnstileSite
+    camera: CameraSite
+
+
+class GateSite(Strict):
+    """One gate: the lanes at one lift entry."""
+
+    id: GateId
+    name: Text
+    lanes: list[LaneSite]
+
+
+class LaneLimits(Strict):
+    """Time limits of a lane; all milliseconds."""
+
+    passage_timeout_ms: int = 6_000  # after this, and only once the arm is locked again, an unused grant is released
+    repeat_code_ms: int = 2_500  # the same code held up again within this is not a new scan
+    unreadable_after_ms: int = 1_800  # something is held up but nothing can be read for this long
+    poll_idle_ms: int = 250  # turnstile status reads while nobody is admitted
+    poll_active_ms: int = 40  # and while a grant waits for its rotation
+    inbox_size: int = 16  # scans waiting at one lane before it answers "busy"
+    conflict_tries: int = 5  # decide again at most this often when the ticket changed meanwhile
+
+
+class UnitPrice(Strict):
+    """What one unit type pays, as a share of the product's price in percent."""
+
+    unit: str  # "adult" | "child" | "student" | "senior"
+    percent: int
+
+
+class ProductSite(Strict):
+    """One thing that is sold. Entries per ticket: 1 = single use."""
+
+    code: str
+    name: Text
+    lane_classes: list[LaneClass]
+    quota_per_day: int
+    prices: dict[DayKind, int]  # minor units per full-price unit
+    units: list[UnitPrice]
+    entries: int = 1
+
+
+class TariffSite(Strict):
+    """The tariff table: a version that every price carries, and the days that are not what the calendar says."""
+
+    version: str
+    currency: str = "CNY"
+    holidays: list[date] = []
+    workdays: list[date] = []  # weekend days on which people work (调休)
+
+
+class SalesLimits(Strict):
+    """Time limits of sales; seconds."""
+
+    quote_s: int = 900
+    hold_s: int = 600
+    max_units: int = 20  # units in one quote
+    horizon_days: int = 400  # how far ahead a ticket can be bought
+
+
+class RuntimeSite(Strict):
+    """How the site is spread over processes."""
+
+    pricing_shards: int = 2
+    lanes_per_actor: int = 1
+    console_host: str = "127.0.0.1"
+    console_port: int = 8080
+
+
+class Site(Strict):
+    """The whole site file."""
+
+    name: Text
+    timezone: str
+    gates: list[GateSite]
+    products: list[ProductSite]
+    tariff: TariffSite
+    lane_limits: LaneLimits = LaneLimits()
+    sales_limits: SalesLimits = SalesLimits()
+    runtime: RuntimeSite = RuntimeSite()
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The site's time zone: days and opening hours are local."""
+        return ZoneInfo(self.timezone)
+
+    def lanes(self) -> list[tuple[GateSite, LaneSite]]:
+        """Every lane with its gate, in the file's order."""
+        return [(gate, lane) for gate in self.gates for lane in gate.lanes]
+
+    def product(self, code: str) -> ProductSite | None:
+        """The product with this code, or None."""
+        return next((product for product in self.products if product.code == code), None)
+
+
+def check_site(site: Site) -> Site:
+    """Check what types alone cannot; returns the same site. Raises InvalidConfig naming the first place that is wrong."""
+    if site.timezone not in available_timezones():
+        raise InvalidConfig("timezone", f"{site.timezone} is not a known time zone")
+    _check_unique("gates.id", [gate.id for gate in site.gates])
+    _check_unique("gates.lanes.id", [lane.id for _, lane in site.lanes()])
+    _check_unique("products.code", [product.code for product in site.products])
+    if not site.lanes():
+        raise InvalidConfig("gates", "a site needs at least one lane")
+    for _, lane in site.lanes():
+        if not 0 <= lane.turnstile.unit <= 255:
+            raise InvalidConfig(f"lane {lane.id}", "a Modbus unit is 0 to 255")
+    places = [(lane.turnstile.bus, lane.turnstile.unit) for _, lane in site.lanes() if lane.turnstile.bus != "simulated"]
+    _check_unique("turnstile bus and unit", [f"{bus} unit {unit}" for bus, unit in places])
+    for product in site.products:
+        missing = {"weekday", "weekend", "holiday"} - set(product.prices)
+        if missing:
+            raise InvalidConfig(f"product {product.code}", f"no price for {', '.join(sorted(missing))}")
+        if product.entries < 1 or product.quota_per_day < 0 or not product.units or not product.lane_classes:
+            raise InvalidConfig(f"product {product.code}", "needs entries, a quota, units and lane classes")
+    for name in ("pricing_shards", "lanes_per_actor"):
+        if getattr(site.runtime, name) < 1:
+            raise InvalidConfig(f"runtime.{name}", "must be at least 1")
+    return site
+
+
+def _check_unique(place: str, values: list[str]) -> None:
+    doubled = sorted({value for value in values if values.count(value) > 1})
+    if doubled:
+        raise InvalidConfig(place, f"{doubled[0]} appears twice")

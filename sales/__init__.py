@@ -1,0 +1,1 @@
+"""Use cases of the ticket office: quote, order, payment, issue."""

@@ -1,0 +1,1 @@
+"""Rehearsal: simulated guests, steel and days."""

@@ -1,0 +1,1 @@
+"""SQL, the Redis ledger, migrations and rebuild."""

@@ -1,0 +1,1 @@
+"""HTTP API, live feed over WebSocket, and the pages people use."""
