@@ -11,6 +11,8 @@ import msgspec
 
 from resort.access.entitlement import TicketRecord, Usage
 from resort.clock import Moment
+from resort.feed import FeedFrame
+from resort.figures import SiteFigures
 from resort.ids import LaneId, TicketId
 from resort.messages import GrantIssued, GrantOutcome, JournalEvent
 from resort.pricing import Quote, QuoteRequest
@@ -136,11 +138,34 @@ class EntitlementPublisher(Protocol):
         ...
 
 
+class FeedSource(Protocol):
+    """The live feed of the site."""
+
+    async def next_frame(self, since: int | None) -> FeedFrame:
+        """With None a Snapshot at once; else the Delta since that version as soon as there is one, a Heartbeat after about 1 s
+        without, or a Snapshot when the gap is too old. Raises Unavailable."""
+        ...
+
+    async def figures(self) -> SiteFigures:
+        """Counters and histograms since the feed started. Raises Unavailable."""
+        ...
+
+
+class GateControl(Protocol):
+    """Commands of staff to gates; idempotent."""
+
+    async def set_mode(self, lane_id: str, mode: str, ordered_by: str) -> None:
+        """Order a lane `open` or `closed`; kept over restarts. Raises NotFound, Invalid, Unavailable."""
+        ...
+
+
 __all__ = [
     "AdmissionLedger",
     "CodeSource",
     "Conflict",
     "EntitlementPublisher",
+    "FeedSource",
+    "GateControl",
     "LaneMemory",
     "PricingShards",
     "Sighting",

@@ -1,0 +1,39 @@
+"""What an open resort hands to a window (the console, later the shop): its site, its use cases and its live feed.
+
+Windows are found by the entry-point group `snowgate.windows`, because rooms above must not be imported from here.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from resort.clock import Clock
+from resort.ids import IdSource
+from resort.ports import FeedSource, GateControl
+from resort.site import Site
+from sales.office import TicketOffice
+from storage.accounts import Accounts
+
+
+@dataclass(frozen=True, slots=True)
+class OpenResort:
+    """Everything a window may use. All parts are ready when the window is started."""
+
+    site: Site
+    clock: Clock
+    ids: IdSource
+    office: TicketOffice
+    accounts: Accounts
+    feed: FeedSource
+    gates: GateControl
+
+
+class Window(Protocol):
+    """Something people or programs use, served until stopped."""
+
+    async def start(self, resort: OpenResort) -> str:
+        """Open and return the address people type. Raises Unavailable when the address is taken."""
+        ...
+
+    async def stop(self) -> None:
+        """Close every connection within 3 s; idempotent."""
+        ...

@@ -1,0 +1,117 @@
+"""Site codes: the short signed text in a QR code, verifiable by a lane with no network.
+
+Layout (26 bytes): version 1 | key id 1 | ticket id 8 | time step 4 | MAC 12, all big endian, written in base45 (RFC 9285) as
+39 characters of QR's alphanumeric mode: short codes are read far more often than long ones. The MAC is HMAC-SHA256 over
+the first 14 bytes, truncated to 96 bits. Step 0 marks a printed code; a phone code carries its 15 s step since 1970.
+"""
+
+import hmac
+from datetime import datetime
+
+import msgspec
+
+from resort.access.reasons import Reason
+from resort.errors import InvalidConfig
+from resort.ids import TICKET_ID_BYTES, TicketId
+
+VERSION = 1
+STEP_S = 15
+STEP_TOLERANCE = 1
+MAC_BYTES = 12
+KEY_BYTES = 32
+_HEAD_BYTES = 2 + TICKET_ID_BYTES + 4
+_CODE_BYTES = _HEAD_BYTES + MAC_BYTES
+CODE_LENGTH = _CODE_BYTES // 2 * 3
+
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
+_VALUE = {character: value for value, character in enumerate(_ALPHABET)}
+
+
+class SiteKeys(msgspec.Struct, frozen=True):
+    """The site's signing keys by key id (0-255), and the one that new codes are signed with. Never log or journal this."""
+
+    current: int
+    keys: dict[int, bytes]
+
+    def __repr__(self) -> str:
+        return f"SiteKeys(current={self.current}, ids={sorted(self.keys)})"
+
+
+class CodeReading(msgspec.Struct, frozen=True, gc=False):
+    """A genuine code: the ticket it names, its step (0 for printed) and how many steps it is away from the lane's clock."""
+
+    ticket_id: TicketId
+    step: int
+    steps_off: int
+
+
+def check_keys(keys: SiteKeys) -> SiteKeys:
+    """The same keys, if they can be used. Raises InvalidConfig."""
+    if keys.current not in keys.keys:
+        raise InvalidConfig("site keys", f"the current key {keys.current} is not among them")
+    for key_id, key in keys.keys.items():
+        if not 0 <= key_id <= 255 or len(key) != KEY_BYTES:
+            raise InvalidConfig("site keys", f"key {key_id} must have an id of 0 to 255 and {KEY_BYTES} bytes")
+    return keys
+
+
+def step_at(at: datetime) -> int:
+    """The time step that `at` (aware) falls in."""
+    return int(at.timestamp()) // STEP_S
+
+
+def issue_code(ticket_id: TicketId, keys: SiteKeys, step: int = 0) -> str:
+    """The code of a ticket: printed (step 0) or for the phone's step."""
+    head = bytes((VERSION, keys.current)) + bytes.fromhex(ticket_id) + step.to_bytes(4, "big")
+    return _base45(head + _mac(head, keys.keys[keys.current]))
+
+
+def read_code(text: str, keys: SiteKeys, at: datetime) -> CodeReading | Reason:
+    """The genuine code in `text`, or why it is none: malformed, forged or stale. Never raises on outside text."""
+    raw = _unbase45(text)
+    if raw is None or raw[0] != VERSION:
+        return Reason.MALFORMED_CODE
+    head, mac = raw[:_HEAD_BYTES], raw[_HEAD_BYTES:]
+    key = keys.keys.get(raw[1])
+    if key is None or not hmac.compare_digest(mac, _mac(head, key)):
+        return Reason.FORGED_CODE
+    ticket_id = TicketId(head[2 : 2 + TICKET_ID_BYTES].hex())
+    step = int.from_bytes(head[2 + TICKET_ID_BYTES :], "big")
+    if step == 0:
+        return CodeReading(ticket_id, 0, 0)
+    steps_off = step - step_at(at)
+    if abs(steps_off) > STEP_TOLERANCE:
+        return Reason.STALE_CODE
+    return CodeReading(ticket_id, step, steps_off)
+
+
+def _mac(head: bytes, key: bytes) -> bytes:
+    return hmac.digest(key, head, "sha256")[:MAC_BYTES]
+
+
+def _base45(raw: bytes) -> str:
+    characters = []
+    for index in range(0, len(raw), 2):
+        rest = int.from_bytes(raw[index : index + 2], "big")
+        for _ in range(3):
+            rest, digit = divmod(rest, 45)
+            characters.append(_ALPHABET[digit])
+    return "".join(characters)
+
+
+def _unbase45(text: str) -> bytes | None:
+    """The code's bytes, or None unless `text` is exactly one canonical code."""
+    if len(text) != CODE_LENGTH:
+        return None
+    raw = bytearray()
+    for index in range(0, CODE_LENGTH, 3):
+        value = 0
+        for weight, character in zip((1, 45, 2025), text[index : index + 3], strict=True):
+            digit = _VALUE.get(character)
+            if digit is None:
+                return None
+            value += weight * digit
+        if value > 0xFFFF:
+            return None
+        raw += value.to_bytes(2, "big")
+    return bytes(raw)
