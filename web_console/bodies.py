@@ -1,0 +1,149 @@
+"""What the HTTP API takes and gives, beside the structs that other rooms already own.
+
+Requests refuse unknown fields and state their bounds here, at the door, so that no number too large for SQL and no text too
+long for a log travels further in. The OpenAPI document and the front end's types are generated from these structs.
+"""
+
+from datetime import date
+from typing import Annotated, Literal
+
+import msgspec
+
+from resort.feed import AlarmView, GateView, LaneView
+from resort.pricing import Channel
+from resort.site import DayKind, LaneClass, UnitPrice
+from resort.texts import Text
+
+ShortText = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_.-]+$")]
+# JSON numbers above 2**53 - 1 are not exact in every client (RFC 8259, section 6).
+MinorUnits = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+CurrencyCode = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
+
+
+class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of every request body: an unknown field is an error, so that a misspelt one is never ignored."""
+
+
+class SignIn(Ask, frozen=True):
+    """A name and a password, exchanged for the session cookie."""
+
+    name: ShortText
+    password: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+
+
+class SessionView(msgspec.Struct, frozen=True):
+    """Who is signed in on this cookie."""
+
+    name: str
+    role: str
+
+
+class QuoteAsk(Ask, frozen=True):
+    """What somebody wants to know the price of. `channel` may be left out: it follows from who asks."""
+
+    product: Name
+    day: date
+    units: Annotated[
+        dict[Name, Annotated[int, msgspec.Meta(ge=1, le=1000)]],
+        msgspec.Meta(min_length=1, max_length=20),
+    ]
+    channel: Channel | None = None
+
+
+class OrderAsk(Ask, frozen=True):
+    """Take the places of a quote and hold them until paid."""
+
+    quote_id: Name
+
+
+class AmountAsk(Ask, frozen=True):
+    """Money as a request carries it: minor units (fen for CNY) of an ISO 4217 currency."""
+
+    minor: MinorUnits
+    currency: CurrencyCode
+
+
+class PaymentAsk(Ask, frozen=True):
+    """Money received for an order; the amount has to be the order's total."""
+
+    method: Literal["cash"]
+    amount: AmountAsk
+
+
+class LaneModeAsk(Ask, frozen=True):
+    """Open a lane to guests, or close it. Exit, fire release and power loss never wait for this."""
+
+    mode: Literal["open", "closed"]
+
+
+class LaneModeView(msgspec.Struct, frozen=True):
+    """The order as accepted; the feed tells when the lane follows."""
+
+    lane_id: str
+    mode: Literal["open", "closed"]
+
+
+class ProductView(msgspec.Struct, frozen=True):
+    """One thing that is sold: base prices in minor units by day kind, and what each unit type pays of them in percent."""
+
+    code: str
+    name: Text
+    lane_classes: list[LaneClass]
+    prices: dict[DayKind, int]
+    units: list[UnitPrice]
+    entries: int
+
+
+class CatalogueView(msgspec.Struct, frozen=True):
+    """What can be bought here. Prices are indicative: only a quote is binding."""
+
+    site: Text
+    currency: str
+    tariff_version: str
+    products: list[ProductView]
+
+
+class PartHealth(msgspec.Struct, frozen=True):
+    """One part the console depends on."""
+
+    part: str
+    ok: bool
+    detail: str
+
+
+class HealthView(msgspec.Struct, frozen=True):
+    """Whether the resort can serve; `ok` is true when every part is."""
+
+    ok: bool
+    parts: list[PartHealth]
+
+
+class GateList(msgspec.Struct, frozen=True):
+    """Every gate and lane as the feed saw them at `version`."""
+
+    version: int
+    gates: list[GateView]
+    lanes: list[LaneView]
+    alarms: list[AlarmView]
+
+
+class GateDetail(msgspec.Struct, frozen=True):
+    """One gate with its lanes and open alarms."""
+
+    version: int
+    gate: GateView
+    lanes: list[LaneView]
+    alarms: list[AlarmView]
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An error answer (RFC 9457, `application/problem+json`). `code` is stable; `detail` is one sentence for people."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    field: str = ""
+    incident: str = ""
