@@ -123,7 +123,7 @@ JournalEvent = (
 GrantOutcome = PassageConfirmed | GrantReleased | GrantOutcomeUnknown
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(JournalEvent)
+_decoder: msgspec.json.Decoder[JournalEvent] = msgspec.json.Decoder(JournalEvent)
 
 
 def encode_event(event: JournalEvent) -> bytes:

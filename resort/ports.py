@@ -31,8 +31,6 @@ class TurnstileStatus(msgspec.Struct, frozen=True, gc=False):
     firmware: int
 
 
-
-
 class Turnstile(Protocol):
     """One turnstile. Calls raise TurnstileUnreachable, and are never retried by the driver."""
 
@@ -80,10 +78,11 @@ class Conflict(msgspec.Struct, frozen=True):
 
 
 class LaneMemory(msgspec.Struct, frozen=True):
-    """What the ledger remembers of a lane: the grant without outcome, if any, and the counter after the last settled event."""
+    """What the ledger remembers of a lane: the grant without outcome, if any, and the counters of its last event."""
 
     open_grant: GrantIssued | None
     counter_in: int | None
+    counter_out: int | None
 
 
 class AdmissionLedger(Protocol):
@@ -94,7 +93,7 @@ class AdmissionLedger(Protocol):
         ...
 
     async def commit_grant(self, grant: GrantIssued, expected: TicketRecord, usage: Usage) -> Conflict | None:
-        """Store `usage` and append `grant` if the ticket is still at `expected.version`. None means stored. Idempotent by event id."""
+        """Store `usage` and append `grant` if the ticket is still at `expected.version`, idempotent by id. None: stored."""
         ...
 
     async def settle(self, outcome: GrantOutcome, expected: TicketRecord, usage: Usage) -> Conflict | None:

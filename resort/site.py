@@ -22,7 +22,7 @@ class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of every settings struct: unknown keys are an error, never ignored."""
 
 
-class TurnstileSite(Strict):
+class TurnstileSite(Strict, frozen=True):
     """Where a lane's turnstile is. `bus` is `tcp://host:port`, or `simulated` when the rehearsal stage plays the steel."""
 
     bus: str
@@ -30,13 +30,13 @@ class TurnstileSite(Strict):
     profile: str = "pulse_coil"  # a file in devices/profiles
 
 
-class CameraSite(Strict):
+class CameraSite(Strict, frozen=True):
     """Where a lane's code camera is: an MJPEG URL, or `simulated`."""
 
     url: str
 
 
-class LaneSite(Strict):
+class LaneSite(Strict, frozen=True):
     """One lane."""
 
     id: LaneId
@@ -46,7 +46,7 @@ class LaneSite(Strict):
     camera: CameraSite
 
 
-class GateSite(Strict):
+class GateSite(Strict, frozen=True):
     """One gate: the lanes at one lift entry."""
 
     id: GateId
@@ -54,7 +54,7 @@ class GateSite(Strict):
     lanes: list[LaneSite]
 
 
-class LaneLimits(Strict):
+class LaneLimits(Strict, frozen=True):
     """Time limits of a lane; all milliseconds."""
 
     passage_timeout_ms: int = 6_000  # after this, and only once the arm is locked again, an unused grant is released
@@ -66,14 +66,14 @@ class LaneLimits(Strict):
     conflict_tries: int = 5  # decide again at most this often when the ticket changed meanwhile
 
 
-class UnitPrice(Strict):
+class UnitPrice(Strict, frozen=True):
     """What one unit type pays, as a share of the product's price in percent."""
 
     unit: str  # "adult" | "child" | "student" | "senior"
     percent: int
 
 
-class ProductSite(Strict):
+class ProductSite(Strict, frozen=True):
     """One thing that is sold. Entries per ticket: 1 = single use."""
 
     code: str
@@ -85,7 +85,7 @@ class ProductSite(Strict):
     entries: int = 1
 
 
-class TariffSite(Strict):
+class TariffSite(Strict, frozen=True):
     """The tariff table: a version that every price carries, and the days that are not what the calendar says."""
 
     version: str
@@ -94,7 +94,7 @@ class TariffSite(Strict):
     workdays: list[date] = []  # weekend days on which people work (调休)
 
 
-class SalesLimits(Strict):
+class SalesLimits(Strict, frozen=True):
     """Time limits of sales; seconds."""
 
     quote_s: int = 900
@@ -103,7 +103,7 @@ class SalesLimits(Strict):
     horizon_days: int = 400  # how far ahead a ticket can be bought
 
 
-class RuntimeSite(Strict):
+class RuntimeSite(Strict, frozen=True):
     """How the site is spread over processes."""
 
     pricing_shards: int = 2
@@ -112,7 +112,7 @@ class RuntimeSite(Strict):
     console_port: int = 8080
 
 
-class Site(Strict):
+class Site(Strict, frozen=True):
     """The whole site file."""
 
     name: Text

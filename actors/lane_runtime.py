@@ -1,0 +1,267 @@
+"""One lane running: its devices, its inbox, its machine. No Ray here; `actors/lane.py` hosts one or several of these.
+
+One consumer task feeds the machine, so a lane never interleaves two guests. Between a code and the pulse there are two
+round trips to the ledger and nothing else. Back-pressure: sightings wait in a bounded inbox, a full one drops the newest
+and counts it (the reader reports a code again while it is held up); turnstile readings: newest wins; outcomes and events:
+never dropped, the lane stops granting until the ledger has them.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable, Coroutine
+
+import msgspec
+
+from resort.access.codes import SiteKeys
+from resort.access.entitlement import use
+from resort.access.lane_machine import LaneMachine, LaneSettings
+from resort.access.lane_messages import (
+    AppendEvent,
+    CodeSighted,
+    Command,
+    GrantConflicted,
+    GrantStored,
+    LaneMode,
+    LedgerFailed,
+    LookUp,
+    ModeOrdered,
+    PulseAcknowledged,
+    PulseTurnstile,
+    PulseUncertain,
+    SettleGrant,
+    ShowLamp,
+    Started,
+    Stimulus,
+    StoreGrant,
+    TicketFound,
+    TurnstileLost,
+    TurnstileSeen,
+)
+from resort.clock import Clock
+from resort.errors import LedgerUnavailable, TurnstileUnreachable
+from resort.ids import IdSource
+from resort.messages import GrantOutcome, JournalEvent
+from resort.ports import AdmissionLedger, CodeSource, LaneMemory, Turnstile
+
+RETRY_S = 0.1
+_log = logging.getLogger("snowgate.lane")
+
+
+class LaneReport(msgspec.Struct, frozen=True):
+    """What a lane tells its gate once a second."""
+
+    lane_id: str
+    state: str
+    detail: str
+    mode: str
+    waiting: int | None
+    dropped: int
+    pid: int = 0
+
+
+class LaneRuntime:
+    """Runs one lane until `stop`. A success of `start` means that its tasks run, not yet that the turnstile answered.
+
+    After a crash, build a new one: it recovers from the ledger's memory of the lane and the turnstile's counters.
+    """
+
+    def __init__(
+        self,
+        settings: LaneSettings,
+        mode: LaneMode,
+        keys: SiteKeys,
+        ledger: AdmissionLedger,
+        turnstile: Turnstile,
+        source: CodeSource,
+        clock: Clock,
+        ids: IdSource,
+        on_fatal: Callable[[BaseException], None],
+    ) -> None:
+        self.settings = settings
+        self.machine = LaneMachine(settings, keys, ids)
+        self.dropped = 0
+        self._mode = mode
+        self._ledger = ledger
+        self._turnstile = turnstile
+        self._source = source
+        self._clock = clock
+        self._on_fatal = on_fatal
+        self._inbox: deque[Stimulus] = deque()
+        self._reading: TurnstileSeen | TurnstileLost | None = None  # newest wins
+        self._ready = asyncio.Event()
+        self._look_again = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._accepting = True
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Start the lane's tasks."""
+        lane = self.settings.lane_id
+        for name, work in (("consumer", self._consume), ("turnstile", self._poll), ("reader", self._read)):
+            task = asyncio.create_task(self._guard(work()), name=f"lane {lane} {name}")
+            self._tasks.append(task)
+
+    async def stop(self, patience_s: float = 5.0) -> None:
+        """Take no more codes, wait for an open grant's outcome at most `patience_s`, then stop and free the devices."""
+        self._accepting = False
+        if self._tasks and self.machine.awaits_rotation:
+            self._idle.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), patience_s)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        await self._source.close()
+        await self._turnstile.close()
+
+    def order_mode(self, mode: LaneMode) -> None:
+        """Order the lane open or closed; takes effect with the next stimulus."""
+        self._put(ModeOrdered(mode))
+
+    def report(self) -> LaneReport:
+        """How the lane stands now."""
+        machine = self.machine
+        state = "awaiting_passage" if machine.awaits_rotation else machine.lasting_state
+        waiting = machine.status.waiting if machine.status is not None else None
+        return LaneReport(str(self.settings.lane_id), state, machine.detail, machine.mode, waiting, self.dropped)
+
+    # ---- tasks
+
+    async def _guard(self, work: Coroutine[object, object, None]) -> None:
+        try:
+            await work
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            _log.exception("lane %s: a task ended unexpectedly", self.settings.lane_id)
+            self._on_fatal(error)
+
+    async def _consume(self) -> None:
+        await self._take(Started(await self._memory(), self._mode))
+        while True:
+            await self._ready.wait()
+            self._ready.clear()
+            while (stimulus := self._next()) is not None:
+                await self._take(stimulus)
+
+    async def _poll(self) -> None:
+        """Read the turnstile, often while a rotation is awaited; the machine keeps all its time limits by these readings."""
+        while True:
+            try:
+                self._reading = TurnstileSeen(await self._turnstile.status())
+            except TurnstileUnreachable as error:
+                self._reading = TurnstileLost(error.detail)
+            self._ready.set()
+            limits = self.settings.limits
+            interval_ms = limits.poll_active_ms if self.machine.awaits_rotation else limits.poll_idle_ms
+            self._look_again.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._look_again.wait(), interval_ms / 1000)
+
+    async def _read(self) -> None:
+        async for sighting in self._source.sightings():
+            if self._accepting:
+                self._put(CodeSighted(sighting))
+
+    # ---- the machine
+
+    def _put(self, stimulus: Stimulus) -> None:
+        if len(self._inbox) >= self.settings.limits.inbox_size:
+            self.dropped += 1
+            return
+        self._inbox.append(stimulus)
+        self._ready.set()
+
+    def _next(self) -> Stimulus | None:
+        # Readings first: a rotation that has happened is accounted before the next guest's code is looked at.
+        if self._reading is not None:
+            reading, self._reading = self._reading, None
+            return reading
+        return self._inbox.popleft() if self._inbox else None
+
+    async def _take(self, stimulus: Stimulus) -> None:
+        """Give the machine a stimulus, run its commands in order, and feed it their answers."""
+        steps: deque[Command] = deque(self.machine.handle(stimulus, self._clock.now()))
+        while steps:
+            answer = await self._run(steps.popleft())
+            if answer is not None:
+                steps.extend(self.machine.handle(answer, self._clock.now()))
+        if not self.machine.awaits_rotation:
+            self._idle.set()
+
+    async def _run(self, command: Command) -> Stimulus | None:
+        match command:
+            case LookUp():
+                return await self._look_up(command)
+            case StoreGrant():
+                return await self._store_grant(command)
+            case PulseTurnstile():
+                return await self._pulse()
+            case ShowLamp():
+                with contextlib.suppress(TurnstileUnreachable):
+                    await self._turnstile.show(command.lamp)
+            case SettleGrant():
+                await self._until_stored(lambda: self._settle(command.outcome))
+            case AppendEvent():
+                await self._until_stored(lambda: self._append(command.event))
+        return None
+
+    async def _look_up(self, command: LookUp) -> Stimulus:
+        try:
+            return TicketFound(await self._ledger.find(command.ticket_id))
+        except LedgerUnavailable as error:
+            return LedgerFailed(error.detail)
+
+    async def _store_grant(self, command: StoreGrant) -> Stimulus:
+        try:
+            conflict = await self._ledger.commit_grant(command.grant, command.expected, command.usage)
+        except LedgerUnavailable as error:
+            return LedgerFailed(error.detail)
+        return GrantStored() if conflict is None else GrantConflicted(conflict.record)
+
+    async def _pulse(self) -> Stimulus:
+        try:
+            await self._turnstile.pulse_entry()
+        except TurnstileUnreachable as error:
+            return PulseUncertain(error.detail)
+        acknowledged = self._clock.now()
+        self._look_again.set()
+        return PulseAcknowledged(acknowledged)
+
+    async def _memory(self) -> LaneMemory:
+        while True:
+            try:
+                return await self._ledger.lane_memory(self.settings.lane_id)
+            except LedgerUnavailable as error:
+                _log.warning("lane %s waits for the ledger: %s", self.settings.lane_id, error.detail)
+                await asyncio.sleep(RETRY_S)
+
+    async def _until_stored(self, store: Callable[[], Coroutine[object, object, None]]) -> None:
+        """Outcomes and events are never dropped: nobody is granted entry until they are stored. Logs the edges only."""
+        failing = False
+        while True:
+            try:
+                await store()
+            except LedgerUnavailable as error:
+                if not failing:
+                    _log.warning("lane %s stops granting: %s", self.settings.lane_id, error.detail)
+                failing = True
+                await asyncio.sleep(RETRY_S)
+            else:
+                if failing:
+                    _log.info("lane %s grants again", self.settings.lane_id)
+                return
+
+    async def _settle(self, outcome: GrantOutcome) -> None:
+        record = await self._ledger.find(outcome.ticket_id)
+        while record is not None and record.usage.open_grant == outcome.grant_id:
+            conflict = await self._ledger.settle(outcome, record, use(record.usage, outcome))
+            if conflict is None:
+                return
+            record = conflict.record
+
+    async def _append(self, event: JournalEvent) -> None:
+        await self._ledger.append([event])
