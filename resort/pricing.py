@@ -1,5 +1,6 @@
 """Prices by tariff table: pure. A quote lists the parts that made its price, in order, and the tariff version."""
 
+import zlib
 from datetime import date, datetime, timedelta
 from typing import Literal
 
@@ -107,3 +108,8 @@ def make_quote(
         quoted_at=now,
         expires_at=now + timedelta(seconds=limits.quote_s),
     )
+
+
+def shard_of(product: str, day: date, shards: int) -> int:
+    """The shard (0 to `shards` - 1) that owns this inventory cell: the same in every process and on every day."""
+    return zlib.crc32(f"{product}|{day.isoformat()}".encode()) % shards

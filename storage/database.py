@@ -1,0 +1,150 @@
+"""One SQL database, SQLite or PostgreSQL, as two kinds of transaction: `read()` and `write()`.
+
+The only file that knows drivers, pragmas and how SQL being away looks. It knows no table. Several processes may share one
+SQLite file: WAL lets readers go on beside the one writer, and writers of other processes wait at most `BUSY_TIMEOUT_MS`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Table, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from resort.errors import DatabaseUnavailable, InvalidConfig
+
+BUSY_TIMEOUT_MS = 5_000
+POOL_SIZE = 8
+POOL_TIMEOUT_S = 10.0
+
+_PRAGMAS = (
+    f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}",  # first: the switch to WAL itself may have to wait
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",  # a unit that was answered survives a power cut; about 0.15 ms per unit
+)
+_BEGIN = "snowgate_begin"
+_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+# PostgreSQL error classes that another try may not meet: connection, resources, operator, system, rollback, lock, internal.
+_PASSING_CLASSES = frozenset({"08", "53", "57", "58", "40", "55", "XX"})
+
+
+class Database:
+    """A pool of connections to `url` (`sqlite:///file` or `postgresql://…`).
+
+    Use within one event loop, do nothing but SQL inside `read()` and `write()`, never nest them, and `dispose()` at the end.
+    SQL being away, locked for too long or out of connections raises DatabaseUnavailable; the unit is then rolled back, or,
+    if the answer to its commit was lost, of unknown outcome: that is why every write is idempotent.
+    """
+
+    def __init__(self, url: str, *, foreign_keys: bool = True) -> None:
+        """`foreign_keys` is False for migrations only: SQLite alters a table by copying it and dropping the old one."""
+        self._url = _driver_url(url)
+        self._engine = _engine(self._url, foreign_keys)
+        self._reads = self._engine.execution_options(**{_BEGIN: "BEGIN"})
+        self._writes = self._engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+        # SQLite lets one writer in; its own queue is polling, so writers of this process queue here, in order.
+        self._turn = asyncio.Lock() if self.is_sqlite else None
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is SQLite."""
+        return self._url.get_backend_name() == "sqlite"
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that only reads: one consistent view on SQLite, committed rows on PostgreSQL."""
+        async with _mapped(), self._reads.connect() as connection, connection.begin():
+            yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A unit of work: committed when the block ends, rolled back when it raises."""
+        async with AsyncExitStack() as stack:
+            if self._turn is not None:
+                await stack.enter_async_context(self._turn)
+            await stack.enter_async_context(_mapped())
+            connection = await stack.enter_async_context(self._writes.connect())
+            await stack.enter_async_context(connection.begin())
+            yield connection
+
+    async def ping(self) -> None:
+        """Answer if SQL does. Raises DatabaseUnavailable."""
+        async with self.read() as connection:
+            await connection.exec_driver_sql("SELECT 1")
+
+    async def dispose(self) -> None:
+        """Close every connection; the object can be used again afterwards."""
+        await self._engine.dispose()
+
+
+def insert_into(connection: AsyncConnection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT of this connection's dialect: both know `on_conflict_do_nothing` and `on_conflict_do_update`."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def _driver_url(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise InvalidConfig("database url", "is not a URL such as sqlite:////var/lib/snowgate/snowgate.db") from None
+    driver = _DRIVERS.get(parsed.drivername.partition("+")[0])
+    if driver is None:
+        raise InvalidConfig("database url", f"{parsed.drivername} is not one of sqlite, postgresql")
+    if driver.startswith("sqlite") and parsed.database in (None, "", ":memory:"):
+        raise InvalidConfig("database url", "SQLite needs a file, because several processes share it")
+    return parsed.set(drivername=driver)
+
+
+def _engine(url: URL, foreign_keys: bool) -> AsyncEngine:
+    if url.get_backend_name() != "sqlite":
+        # pre_ping: after a restart of the server no unit fails on a connection that died in the pool.
+        return create_async_engine(url, pool_size=POOL_SIZE, pool_timeout=POOL_TIMEOUT_S, pool_pre_ping=True)
+    engine = create_async_engine(
+        url,
+        pool_size=POOL_SIZE,
+        pool_timeout=POOL_TIMEOUT_S,
+        # The driver must not begin transactions of its own; `_begin` does, so that BEGIN IMMEDIATE is possible.
+        connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_MS / 1000},
+    )
+
+    def set_pragmas(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        for pragma in (*_PRAGMAS, f"PRAGMA foreign_keys={'ON' if foreign_keys else 'OFF'}"):
+            cursor.execute(pragma)
+        cursor.close()
+
+    event.listen(engine.sync_engine, "connect", set_pragmas)
+    event.listen(engine.sync_engine, "begin", _begin)
+    return engine
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))
+
+
+@asynccontextmanager
+async def _mapped() -> AsyncIterator[None]:
+    try:
+        yield
+    except (IntegrityError, ProgrammingError, DataError, NotSupportedError):
+        raise  # a mistake of ours, not an outage
+    except DBAPIError as error:
+        state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+        if state is not None and state[:2] not in _PASSING_CLASSES:
+            raise
+        raise DatabaseUnavailable("The database", _sentence(error.orig)) from error
+    except PoolTimeoutError as error:
+        raise DatabaseUnavailable("The database", f"no connection was free within {POOL_TIMEOUT_S:g} s") from error
+    except OSError as error:
+        raise DatabaseUnavailable("The database", _sentence(error)) from error
+
+
+def _sentence(error: BaseException | None) -> str:
+    """The driver's first line, without class names and full stop."""
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return text.rpartition(">: ")[2].rstrip(".")

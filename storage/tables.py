@@ -1,0 +1,243 @@
+"""Every SQL table, as SQLAlchemy Core. What rows mean is said here; how they change is in the `*_sql.py` files.
+
+A change here needs a migration in `storage/migrations/versions`: a test compares both on SQLite and on PostgreSQL.
+Times are aware UTC, money is whole minor units beside its currency, and structs are JSON text (read back with msgspec).
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    false,
+    text,
+)
+
+ID = 64  # longest id of our own making
+NAME = 200  # longest name or key that comes from outside
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware UTC in Python. SQLite has no zones: there it is text of fixed width, so that comparing text compares times."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """The value to store. Raises ValueError on a naive time, which would mean another instant on another machine."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a stored time needs a zone")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """The stored value as aware UTC."""
+        if value is None:
+            return None
+        stored: datetime = value
+        return stored.replace(tzinfo=UTC) if stored.tzinfo is None else stored.astimezone(UTC)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_Serial = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts only INTEGER primary keys by itself
+
+# What happened at the gates, once and for ever. `body` is the whole event; the other columns repeat what is searched.
+journal = Table(
+    "journal",
+    metadata,
+    Column("seq", _Serial, primary_key=True, autoincrement=True),
+    Column("event_id", String(ID), nullable=False, unique=True),
+    Column("stream_id", String(ID), nullable=False),  # where the event stood in the ledger's stream
+    Column("kind", String(ID), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("gate_id", String(NAME), nullable=False),
+    Column("lane_id", String(NAME), nullable=False),
+    Column("ticket_id", String(ID)),
+    Column("grant_id", String(ID)),  # of a grant and of its outcome; counts a grant once however often it was settled
+    Column("caused_by", String(NAME), nullable=False),
+    Column("body", Text, nullable=False),
+    Index(None, "ticket_id", "kind", "grant_id"),
+    Index(None, "at", "kind", "lane_id"),
+    sqlite_autoincrement=True,
+)
+
+quotes = Table(
+    "quotes",
+    metadata,
+    Column("quote_id", String(ID), primary_key=True),
+    Column("product", String(NAME), nullable=False),
+    Column("day", Date, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("body", Text, nullable=False),  # resort.pricing.Quote
+    Index(None, "expires_at"),
+)
+
+# Own copy of the quote, because quotes are thrown away some time after they expired.
+orders = Table(
+    "orders",
+    metadata,
+    Column("order_id", String(ID), primary_key=True),
+    Column("channel", String(NAME), nullable=False),
+    Column("state", String(ID), nullable=False),
+    Column("story", Text, nullable=False),  # the states so far, JSON list
+    Column("product", String(NAME), nullable=False),
+    Column("day", Date, nullable=False),
+    Column("total_minor", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("quote", Text, nullable=False),  # resort.pricing.Quote
+    Column("refusal", String(ID)),  # error code that says why the order was refused
+    Column("refusal_left", Integer),  # places left when it was refused as sold out
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),  # unpaid at that time: expired
+    Index(None, "state", "expires_at"),
+)
+
+# A key counts per channel and step, so that one key may name a purchase through all its steps.
+order_keys = Table(
+    "order_keys",
+    metadata,
+    Column("channel", String(NAME), primary_key=True),
+    Column("step", String(ID), primary_key=True),  # "place" | "pay"
+    Column("key", String(NAME), primary_key=True),
+    Column("fingerprint", String(ID), nullable=False),
+    Column("order_id", String(ID), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+inventory_cells = Table(
+    "inventory_cells",
+    metadata,
+    Column("product", String(NAME), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("quota", Integer, nullable=False),
+    Column("taken", Integer, nullable=False),
+)
+
+inventory_holds = Table(
+    "inventory_holds",
+    metadata,
+    Column("order_id", String(ID), primary_key=True),
+    Column("product", String(NAME), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("places", Integer, nullable=False),
+    Column("state", String(ID), nullable=False),  # resort.inventory.HoldState
+    Column("expires_at", UtcDateTime, nullable=False),
+    Index(None, "state", "expires_at"),
+    Index(None, "product", "day", "state"),
+)
+
+payments = Table(
+    "payments",
+    metadata,
+    Column("payment_id", String(ID), primary_key=True),
+    Column("order_id", String(ID), ForeignKey("orders.order_id"), nullable=False, index=True),
+    Column("method", String(ID), nullable=False),
+    Column("state", String(ID), nullable=False),  # "captured"
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+)
+
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("ticket_id", String(ID), primary_key=True),
+    Column("order_id", String(ID), ForeignKey("orders.order_id"), nullable=False),
+    Column("position", Integer, nullable=False),  # within the order, from 0
+    Column("product", String(NAME), nullable=False),
+    Column("unit", String(NAME), nullable=False),
+    Column("valid_on", Date, nullable=False),
+    Column("entries", Integer, nullable=False),
+    Column("lane_classes", Text, nullable=False),  # JSON list
+    Column("blocked", Boolean, nullable=False, server_default=false()),
+    Column("issued_at", UtcDateTime, nullable=False),
+    UniqueConstraint("order_id", "position"),
+    Index(None, "valid_on"),
+)
+
+# Written with the tickets, so that none is sold without the lanes being told; emptied by the relay.
+entitlement_outbox = Table(
+    "entitlement_outbox",
+    metadata,
+    Column("seq", _Serial, primary_key=True, autoincrement=True),
+    Column("ticket_id", String(ID), ForeignKey("tickets.ticket_id"), nullable=False, unique=True),
+    Column("body", Text, nullable=False),  # resort.access.entitlement.TicketRecord
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("published_at", UtcDateTime),
+    Index(
+        "ix_entitlement_outbox_pending",
+        "seq",
+        sqlite_where=text("published_at IS NULL"),
+        postgresql_where=text("published_at IS NULL"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("user_id", String(ID), primary_key=True),
+    Column("name", String(NAME), nullable=False, unique=True),
+    Column("password_hash", Text, nullable=False),  # argon2id with its own parameters and salt
+    Column("role", String(ID), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_hash", String(ID), primary_key=True),  # SHA-256 of the token; the token itself is nowhere
+    Column("user_id", String(ID), ForeignKey("users.user_id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False, index=True),
+)
+
+channel_keys = Table(
+    "channel_keys",
+    metadata,
+    Column("key_hash", String(ID), primary_key=True),  # SHA-256 of the key; likewise
+    Column("name", String(NAME), nullable=False, unique=True),
+    Column("channel", String(NAME), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+lane_modes = Table(
+    "lane_modes",
+    metadata,
+    Column("lane_id", String(NAME), primary_key=True),
+    Column("mode", String(ID), nullable=False),  # "open" | "closed"
+    Column("ordered_by", String(NAME), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+)
+
+site_meta = Table(
+    "site_meta",
+    metadata,
+    Column("key", String(NAME), primary_key=True),
+    Column("value", Text, nullable=False),
+)
