@@ -1,0 +1,136 @@
+"""The journal actor: moves events from the stream to SQL, and rebuilds the ledger from SQL when it lost its memory.
+
+Promise: an event leaves the stream only after SQL holds it; SQL holds each event id once, however often it was streamed.
+Nothing is dropped: while SQL is away events wait in the stream. The constructor's `start` is recovery: it goes on after the
+last stream id that SQL holds.
+"""
+
+import asyncio
+import logging
+
+import msgspec
+
+from resort.clock import SystemClock
+from resort.errors import DatabaseUnavailable, LedgerUnavailable
+from resort.messages import JournalEvent
+from storage.database import Database
+from storage.journal_sql import JournalStore
+from storage.journal_stream import JournalStream, stream_order
+from storage.orders_sql import TicketStore
+from storage.rebuild import ensure_ledger
+from storage.redis_ledger import connect
+
+BATCH = 256
+WAIT_MS = 500
+RETRY_S = 0.2
+TRIM_EVERY_MS = 60_000
+_log = logging.getLogger("snowgate.journal")
+
+
+class JournalStanding(msgspec.Struct, frozen=True):
+    """How far the writer is. `behind` is True while the stream holds events that SQL does not."""
+
+    stored: int
+    unreadable: int
+    last_stored: str
+    problem: str
+    behind: bool
+
+
+class JournalActor:
+    """One per site. `ping` tells life; `drain` waits until SQL holds everything streamed so far."""
+
+    def __init__(self, redis_url: str, database_url: str, site_name: str) -> None:
+        self._redis_url = redis_url
+        self._database_url = database_url
+        self._site_name = site_name
+        self._clock = SystemClock()
+        self._last = "0-0"
+        self._stored = 0
+        self._unreadable = 0
+        self._problem = ""
+        self._advanced = asyncio.Condition()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Open the stores, rebuild the ledger where needed and begin to write."""
+        self._redis = connect(self._redis_url)
+        self._stream = JournalStream(self._redis, self._site_name)
+        self._database = Database(self._database_url)
+        self._store = JournalStore(self._database)
+        self._tickets = TicketStore(self._database)
+        self._task = asyncio.create_task(self._write_for_ever(), name="journal writer")
+
+    async def ping(self) -> bool:
+        """Proof of life."""
+        return True
+
+    async def standing(self) -> JournalStanding:
+        """How far the writer is. Raises LedgerUnavailable."""
+        behind = stream_order(await self._stream.last_id()) > stream_order(self._last)
+        return JournalStanding(self._stored, self._unreadable, self._last, self._problem, behind)
+
+    async def drain(self, patience_s: float) -> bool:
+        """Wait until SQL holds everything that was streamed when this was called; False if that takes longer."""
+        try:
+            target = stream_order(await self._stream.last_id())
+            async with asyncio.timeout(patience_s), self._advanced:
+                await self._advanced.wait_for(lambda: stream_order(self._last) >= target)
+        except (TimeoutError, LedgerUnavailable):
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Stop writing and free the stores."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._redis.aclose()
+        await self._database.dispose()
+
+    async def _write_for_ever(self) -> None:
+        trimmed = self._clock.now()
+        ready = False
+        while True:
+            try:
+                if not ready:
+                    await ensure_ledger(self._redis, self._site_name, self._store, self._tickets, self._clock)
+                    self._last = await self._store.last_stream_id()
+                    ready = True
+                await self._write_once()
+                now = self._clock.now()
+                if now.ms_since(trimmed) > TRIM_EVERY_MS:
+                    trimmed = now
+                    await self._stream.trim_stored(self._last, now)
+                self._tell("")
+            except (LedgerUnavailable, DatabaseUnavailable) as error:
+                ready = False  # it may come back empty
+                self._tell(str(error))
+                await asyncio.sleep(RETRY_S)
+
+    async def _write_once(self) -> None:
+        entries = await self._stream.read_after(self._last, BATCH, WAIT_MS)
+        if not entries:
+            # Nothing new for a while: a good moment to see that the ledger still has its memory.
+            await ensure_ledger(self._redis, self._site_name, self._store, self._tickets, self._clock)
+            return
+        batch: list[tuple[str, JournalEvent]] = []
+        for entry in entries:
+            if entry.event is None:
+                self._unreadable += 1
+                _log.error("stream entry %s is no event of ours and stays only in the stream", entry.stream_id)
+            else:
+                batch.append((entry.stream_id, entry.event))
+        if batch:
+            self._stored += await self._store.store(batch)
+        async with self._advanced:
+            self._last = entries[-1].stream_id
+            self._advanced.notify_all()
+
+    def _tell(self, problem: str) -> None:
+        """Log edges only."""
+        if problem and not self._problem:
+            _log.warning("the journal waits: %s", problem)
+        elif self._problem and not problem:
+            _log.info("the journal is written again")
+        self._problem = problem

@@ -1,0 +1,127 @@
+"""The lane actor: hosts one lane by default, several of one gate where the site says so.
+
+Promise: every outcome is in the ledger before the next guest is granted entry; after a kill, a restart recovers from the
+ledger and the turnstile's counters, and no pulse is ever sent twice. Callers use only `order_mode`, `report` and `ping`;
+all are idempotent. Nothing here may be retried by Ray (`max_task_retries=0`).
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+from pathlib import Path
+
+import msgspec
+import ray
+from ray.exceptions import RayError
+
+from actors.lane_runtime import LaneReport, LaneRuntime
+from actors.names import NAMESPACE, gate_name
+from devices.camera_source import CameraCodeSource
+from devices.code_reader import CodeReader
+from devices.mjpeg import MjpegCamera
+from devices.modbus_bus import BusRegistry
+from devices.profile import load_profile
+from devices.turnstile import open_turnstile
+from resort.access.lane_machine import LaneSettings
+from resort.access.lane_messages import LaneMode
+from resort.clock import SystemClock
+from resort.ids import RandomIds
+from resort.site import GateSite, LaneSite, Site
+from storage.key_file import load_keys
+from storage.redis_ledger import RedisLedger, connect
+
+REPORT_S = 1.0
+FIRST_REPORT_S = 3.0
+_log = logging.getLogger("snowgate.lane")
+
+
+class LaneHosting(msgspec.Struct, frozen=True):
+    """Which lanes an actor hosts, and where its parts are."""
+
+    site: Site
+    gate_id: str
+    lane_ids: tuple[str, ...]
+    redis_url: str
+    key_file: str
+    site_name: str
+
+
+class LaneActor:
+    """Hosts lanes. `start` is the only boot path, after a kill as on the first day."""
+
+    def __init__(self, hosting: LaneHosting) -> None:
+        self._hosting = hosting
+        self._clock = SystemClock()
+        self._ids = RandomIds()
+        self._lanes: dict[str, LaneRuntime] = {}
+        self._buses = BusRegistry()
+        self._reporter: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Connect the devices and run the lanes."""
+        hosting = self._hosting
+        keys = load_keys(Path(hosting.key_file))
+        self._ledger = RedisLedger(connect(hosting.redis_url), hosting.site_name)
+        modes = await self._ask_modes([])
+        for gate, lane in self._sites():
+            turnstile = await open_turnstile(self._buses, lane.turnstile, load_profile(lane.turnstile.profile))
+            limits = hosting.site.lane_limits
+            source = CameraCodeSource(
+                MjpegCamera(lane.camera.url), CodeReader(), self._clock, limits.unreadable_after_ms, limits.repeat_code_ms
+            )
+            settings = LaneSettings(gate.id, lane.id, lane.lane_class, limits, hosting.site.zone)
+            mode = modes.get(lane.id, "open")
+            runtime = LaneRuntime(
+                settings, mode, keys, self._ledger, turnstile, source, self._clock, self._ids, self._end_process
+            )
+            self._lanes[lane.id] = runtime
+            await runtime.start()
+        self._reporter = asyncio.create_task(self._report_for_ever(), name="lane reports")
+
+    async def ping(self) -> int:
+        """The process id, as proof of life."""
+        return os.getpid()
+
+    async def order_mode(self, lane_id: str, mode: LaneMode) -> None:
+        """Order a hosted lane open or closed."""
+        self._lanes[lane_id].order_mode(mode)
+
+    async def report(self) -> list[LaneReport]:
+        """How the hosted lanes stand now."""
+        return [msgspec.structs.replace(lane.report(), pid=os.getpid()) for lane in self._lanes.values()]
+
+    async def close(self) -> None:
+        """Take no more codes, wait for open grants, free the devices."""
+        if self._reporter is not None:
+            self._reporter.cancel()
+            await asyncio.gather(self._reporter, return_exceptions=True)
+        await asyncio.gather(*(lane.stop() for lane in self._lanes.values()))
+        await self._ledger.close()
+
+    def _sites(self) -> list[tuple[GateSite, LaneSite]]:
+        return [(gate, lane) for gate, lane in self._hosting.site.lanes() if lane.id in self._hosting.lane_ids]
+
+    async def _report_for_ever(self) -> None:
+        """Tell the gate once a second how the lanes stand; its answer are the modes that are wanted, so a mode that was
+        ordered while this process was away is taken up within a second."""
+        while True:
+            wanted = await self._ask_modes(await self.report())
+            for lane_id, mode in wanted.items():
+                lane = self._lanes.get(lane_id)
+                if lane is not None and lane.machine.mode != mode:
+                    lane.order_mode(mode)
+            await asyncio.sleep(REPORT_S)
+
+    async def _ask_modes(self, reports: list[LaneReport]) -> dict[str, LaneMode]:
+        """The wanted modes; none when the gate's actor is away: lanes then go on as they are."""
+        with contextlib.suppress(RayError, ValueError, TimeoutError):
+            gate = ray.get_actor(gate_name(self._hosting.gate_id), namespace=NAMESPACE)
+            answer: dict[str, LaneMode] = await asyncio.wait_for(gate.take_reports.remote(reports), FIRST_REPORT_S)
+            return answer
+        return {}
+
+    def _end_process(self, error: BaseException) -> None:
+        """A lane's task failed in a way nobody foresaw: end the process, so that the restart recovers all of it cleanly."""
+        _log.critical("lane actor %s ends after %s", ",".join(self._hosting.lane_ids), type(error).__name__)
+        os._exit(70)

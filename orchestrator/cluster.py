@@ -1,0 +1,183 @@
+"""The one place where actors are built: every actor with its name, arguments, restarts and limits beside each other.
+
+`Cluster` starts a local Ray (loopback only, token, no dashboard) or joins the one that `ray_cluster.yaml` describes, creates the
+site's actors and knows whether they live. It opens no windows; `orchestrator/opening.py` does.
+"""
+
+import asyncio
+import contextlib
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+from actors.feed import FeedActor
+from actors.gate import GateActor
+from actors.journal import JournalActor
+from actors.lane import LaneActor, LaneHosting
+from actors.names import FEED, JOURNAL, NAMESPACE, ORCHESTRATOR, gate_name, lane_name, pricing_name
+from actors.pricing import PricingActor
+from orchestrator.actor import OrchestratorActor
+from resort.errors import Unavailable
+from resort.site import GateSite, Site
+
+OBJECT_STORE_BYTES = 80 * 1024 * 1024  # the smallest that Ray takes; frames and vectors never go through it
+START_S = 60.0
+CLOSE_S = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Where the actors find their stores."""
+
+    redis_url: str
+    database_url: str
+    key_file: Path
+    site_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """One actor: its class, name and arguments, and how many of its calls may wait."""
+
+    name: str
+    cls: type
+    arguments: tuple[object, ...]
+    concurrency: int
+
+
+def lane_hosts(site: Site) -> Iterator[tuple[GateSite, tuple[str, ...]]]:
+    """Which lanes share an actor: by default none; `lanes_per_actor` groups lanes of one gate."""
+    size = site.runtime.lanes_per_actor
+    for gate in site.gates:
+        lanes = [str(lane.id) for lane in gate.lanes]
+        for index in range(0, len(lanes), size):
+            yield gate, tuple(lanes[index : index + size])
+
+
+def placements(site: Site, stores: Stores) -> list[Placement]:
+    """Every actor of the site, in the order in which they are created."""
+    hosts: dict[str, dict[str, str]] = {str(gate.id): {} for gate in site.gates}
+    lanes = []
+    for gate, lane_ids in lane_hosts(site):
+        hosts[gate.id].update({lane_id: lane_ids[0] for lane_id in lane_ids})
+        hosting = LaneHosting(site, gate.id, lane_ids, stores.redis_url, str(stores.key_file), stores.site_name)
+        lanes.append(Placement(lane_name(lane_ids[0]), LaneActor, (hosting,), 64))
+    redis_url, database_url, name = stores.redis_url, stores.database_url, stores.site_name
+    shards = site.runtime.pricing_shards
+    return [
+        Placement(JOURNAL, JournalActor, (redis_url, database_url, name), 64),
+        *(Placement(gate_name(gate.id), GateActor, (gate.id, hosts[gate.id], database_url), 256) for gate in site.gates),
+        *lanes,
+        *(Placement(pricing_name(shard), PricingActor, (shard, shards, site, database_url), 1000) for shard in range(shards)),
+        Placement(FEED, FeedActor, (site, redis_url, database_url, name), 256),
+        Placement(ORCHESTRATOR, OrchestratorActor, (site, redis_url, name), 16),
+    ]
+
+
+def booted(cls: type) -> type:
+    """The class whose constructor is also its `start`: Ray reruns the constructor on a restart, so there is one boot path."""
+
+    class Booted(cls):
+        async def __init__(self, *arguments: object) -> None:  # type: ignore[misc]  # Ray awaits it
+            super().__init__(*arguments)
+            await self.start()
+
+    Booted.__name__ = Booted.__qualname__ = cls.__name__
+    return Booted
+
+
+class Cluster:
+    """The site's actors. Use `start`, then `alive` as often as wanted, then `stop`."""
+
+    def __init__(self, site: Site, stores: Stores, temp_folder: Path) -> None:
+        self._temp_folder = temp_folder
+        self._placements = placements(site, stores)
+        self._handles: dict[str, Any] = {}
+
+    @property
+    def size(self) -> int:
+        """How many actors the site has."""
+        return len(self._placements)
+
+    def start_ray(self) -> None:
+        """Start a local Ray. Blocks some seconds. Raises Unavailable."""
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        try:
+            ray.init(
+                address="local",
+                namespace=NAMESPACE,
+                include_dashboard=False,
+                num_cpus=max(2, os.cpu_count() or 2),
+                num_gpus=0,
+                object_store_memory=OBJECT_STORE_BYTES,
+                log_to_driver=False,
+                logging_level="ERROR",
+                _temp_dir=str(self._temp_folder),
+            )
+        except (RayError, OSError, RuntimeError, ValueError) as error:
+            raise Unavailable("Ray", str(error).splitlines()[0] if str(error) else type(error).__name__) from error
+
+    async def start_actors(self, told: Callable[[str, int, int], None]) -> None:
+        """Create every actor and wait until each answers; `told(name, ready, size)` after each. Raises Unavailable."""
+        for place in self._placements:
+            actor_class = ray.remote(booted(place.cls))
+            self._handles[place.name] = actor_class.options(
+                name=place.name,
+                num_cpus=0,
+                max_restarts=-1,  # supervised: a killed process is started again, for ever
+                max_task_retries=0,  # a call that may have moved hardware is never repeated by Ray
+                max_concurrency=place.concurrency,
+            ).remote(*place.arguments)
+        ready = 0
+        waiting = {asyncio.ensure_future(self._answered(name)): name for name in self._handles}
+        try:
+            for answered in asyncio.as_completed(waiting, timeout=START_S):
+                name = await answered
+                ready += 1
+                told(name, ready, self.size)
+        except TimeoutError:
+            missing = sorted(name for future, name in waiting.items() if not future.done())
+            raise Unavailable(f"The actor {missing[0]}", f"it did not start within {START_S:g} s") from None
+        except RayError as error:
+            raise Unavailable("An actor", f"it could not start: {str(error).strip().splitlines()[-1]}") from error
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    async def alive(self) -> list[str]:
+        """The names of the actors that answer now."""
+        answers = await asyncio.gather(*(self._answered(name, 3.0) for name in self._handles), return_exceptions=True)
+        return [answer for answer in answers if isinstance(answer, str)]
+
+    async def process_id(self, name: str) -> int:
+        """The process of an actor that tells it by `ping` (lanes do)."""
+        return int(await asyncio.wait_for(self._handles[name].ping.remote(), 5.0))
+
+    async def drain_journal(self, patience_s: float) -> bool:
+        """Wait until SQL holds every event streamed so far."""
+        with contextlib.suppress(RayError, TimeoutError):
+            return bool(await asyncio.wait_for(self._handles[JOURNAL].drain.remote(patience_s), patience_s + 1))
+        return False
+
+    async def stop(self) -> None:
+        """Close lanes first (open grants get their outcome), the journal last, then end Ray."""
+        lanes = [name for name in self._handles if name.startswith("lane:")]
+        await self._close(lanes)
+        await self.drain_journal(2.0)
+        await self._close([name for name in self._handles if name not in lanes])
+        self._handles.clear()
+        await asyncio.to_thread(ray.shutdown)
+
+    async def _close(self, names: list[str]) -> None:
+        calls = (asyncio.wait_for(self._handles[name].close.remote(), CLOSE_S) for name in names)
+        await asyncio.gather(*calls, return_exceptions=True)
+
+    async def _answered(self, name: str, timeout_s: float = START_S) -> str:
+        await asyncio.wait_for(self._handles[name].ping.remote(), timeout_s)
+        return name

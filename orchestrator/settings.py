@@ -1,0 +1,92 @@
+"""Reading the site file, and where a run keeps its data. The only place that reads the environment."""
+
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import yaml
+
+from resort.errors import InvalidConfig
+from resort.site import LaneSite, Site, check_site
+
+REDIS_URL = "SNOWGATE_REDIS_URL"
+DATABASE_URL = "SNOWGATE_DATABASE_URL"
+
+
+def load_site(path: Path) -> Site:
+    """The site described in `path`. Raises InvalidConfig in one sentence that names the place."""
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InvalidConfig("site file", f"there is no file {path}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        problem = str(error).replace("\n", " ")
+        raise InvalidConfig("site file", f"{path} is not YAML: {problem}") from None
+    try:
+        return check_site(msgspec.convert(tree, Site))
+    except msgspec.ValidationError as error:
+        raise InvalidConfig(f"site file {path.name}", str(error)) from None
+
+
+def with_addresses(site: Site, buses: dict[str, str], cameras: dict[str, str]) -> Site:
+    """The site with every `simulated` device at the address where the rehearsal stage plays it (bus by gate, camera by lane)."""
+
+    def place(gate_id: str, lane: LaneSite) -> LaneSite:
+        turnstile, camera = lane.turnstile, lane.camera
+        if turnstile.bus == "simulated":
+            turnstile = msgspec.structs.replace(turnstile, bus=buses[gate_id])
+        if camera.url == "simulated":
+            camera = msgspec.structs.replace(camera, url=cameras[lane.id])
+        return msgspec.structs.replace(lane, turnstile=turnstile, camera=camera)
+
+    gates = [msgspec.structs.replace(gate, lanes=[place(gate.id, lane) for lane in gate.lanes]) for gate in site.gates]
+    return msgspec.structs.replace(site, gates=gates)
+
+
+def needs_stage(site: Site) -> bool:
+    """Whether any device of the site is simulated."""
+    return any("simulated" in (lane.turnstile.bus, lane.camera.url) for _, lane in site.lanes())
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Folders and addresses of one run. `runtime` is short, because unix socket paths are limited to about 100 bytes."""
+
+    data: Path
+    runtime: Path
+    redis_url: str | None
+    database_url: str
+
+    @property
+    def key_file(self) -> Path:
+        """The site's signing keys."""
+        return self.data / "site_keys.json"
+
+    @property
+    def channel_key_file(self) -> Path:
+        """The sales channel key of the rehearsal's guests."""
+        return self.data / "rehearsal_channel_key"
+
+    @property
+    def run_file(self) -> Path:
+        """Process ids of the running site, so that the next start can end what a killed one left behind."""
+        return self.data / "run.json"
+
+
+def places(data: Path) -> Places:
+    """The places of a run on this data folder, which is made if needed. Raises InvalidConfig when it cannot be."""
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise InvalidConfig("data folder", f"{data} cannot be made: {error.strerror}") from None
+    full = data.resolve()
+    mark = hashlib.sha256(f"{os.getuid()}:{full}".encode()).hexdigest()[:10]
+    runtime = Path(tempfile.gettempdir()) / f"snowgate-{mark}"
+    runtime.mkdir(mode=0o700, exist_ok=True)
+    if runtime.stat().st_uid != os.getuid():
+        raise InvalidConfig("runtime folder", f"{runtime} belongs to somebody else")
+    database = os.environ.get(DATABASE_URL) or f"sqlite+aiosqlite:///{full / 'snowgate.db'}"
+    return Places(full, runtime, os.environ.get(REDIS_URL) or None, database)

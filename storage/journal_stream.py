@@ -1,0 +1,91 @@
+"""Reading the journal stream: for the journal writer, which stores it, and for the feed, which shows it."""
+
+import re
+from datetime import timedelta
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from resort.clock import Moment
+from resort.errors import LedgerUnavailable
+from resort.messages import JournalEvent, decode_event
+from storage.redis_ledger import LedgerKeys
+
+FIRST = "0-0"
+KEEP = timedelta(minutes=10)  # what was stored stays in the stream this long, for a feed that restarts
+
+
+class StreamEntry(msgspec.Struct, frozen=True):
+    """One entry: its stream id, and the event, or the raw body when it is none of ours."""
+
+    stream_id: str
+    event: JournalEvent | None
+    raw: bytes
+
+
+def stream_order(stream_id: str) -> tuple[int, int]:
+    """A sortable form of a stream id. Raises ValueError on anything else."""
+    match = re.fullmatch(r"(\d+)-(\d+)", stream_id)
+    if match is None:
+        raise ValueError(f"not a stream id: {stream_id!r}")
+    return int(match[1]), int(match[2])
+
+
+class JournalStream:
+    """One reader. Every method raises LedgerUnavailable when the store does not answer."""
+
+    def __init__(self, redis: Redis, site: str) -> None:
+        self._redis = redis
+        self._keys = LedgerKeys(site)
+
+    async def read_after(self, stream_id: str, most: int, wait_ms: int) -> list[StreamEntry]:
+        """Up to `most` entries after `stream_id`, in order; waits up to `wait_ms` for the first one (0: not at all)."""
+        try:
+            answer = await self._redis.xread({self._keys.journal: stream_id}, count=most, block=wait_ms or None)
+        except (RedisError, OSError, TimeoutError) as error:
+            raise LedgerUnavailable("The journal stream", str(error).rstrip(".")) from error
+        if not answer:
+            return []
+        _, entries = answer[0]
+        return [_entry(entry_id, fields) for entry_id, fields in entries]
+
+    async def last_id(self) -> str:
+        """The id of the newest entry ever appended, `0-0` before the first."""
+        try:
+            if not await self._redis.exists(self._keys.journal):
+                return FIRST
+            information = await self._redis.xinfo_stream(self._keys.journal)
+        except (RedisError, OSError, TimeoutError) as error:
+            raise LedgerUnavailable("The journal stream", str(error).rstrip(".")) from error
+        return _text(information["last-generated-id"])
+
+    async def appended(self) -> int:
+        """How many entries were ever appended, trimmed ones included."""
+        try:
+            if not await self._redis.exists(self._keys.journal):
+                return 0
+            information = await self._redis.xinfo_stream(self._keys.journal)
+        except (RedisError, OSError, TimeoutError) as error:
+            raise LedgerUnavailable("The journal stream", str(error).rstrip(".")) from error
+        return int(information["entries-added"])
+
+    async def trim_stored(self, stored_id: str, now: Moment) -> None:
+        """Forget entries that are both stored in SQL and older than `KEEP`."""
+        oldest_ms = min(int((now.at - KEEP).timestamp() * 1000), stream_order(stored_id)[0])
+        try:
+            await self._redis.xtrim(self._keys.journal, minid=f"{oldest_ms}-0", approximate=True)
+        except (RedisError, OSError, TimeoutError) as error:
+            raise LedgerUnavailable("The journal stream", str(error).rstrip(".")) from error
+
+
+def _entry(entry_id: bytes | str, fields: dict[bytes, bytes]) -> StreamEntry:
+    raw = fields.get(b"e", b"")
+    try:
+        return StreamEntry(_text(entry_id), decode_event(raw), raw)
+    except msgspec.MsgspecError:
+        return StreamEntry(_text(entry_id), None, raw)
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value
