@@ -1,0 +1,243 @@
+"""Simulated controllers behind one Modbus TCP port, each a unit of its own: the steel's end of the wire.
+
+A pymodbus server, with pymodbus' frames and messages, and our own answers. pymodbus 3.16 alone would not do as a stand-in
+for a real controller: it loses the second of two requests that arrive together, answers a bad request under function 0
+instead of its own, takes any value for a coil, and echoes a self-resetting coil as off.
+
+Answers functions 1-6, 15 and 16 as Modbus Application Protocol V1.1b3 says. Exceptions: 1 another function, 2 an address
+that the profile does not name, 3 a value, count or length that cannot be, 0x0B no such unit behind this port (as a gateway
+does). A frame that is not Modbus TCP at all costs the connection, as nothing after it could be trusted.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from pymodbus.constants import ExcCodes
+from pymodbus.framer import FramerSocket
+from pymodbus.pdu import ExceptionResponse, ModbusPDU
+from pymodbus.pdu.bit_message import (
+    ReadCoilsResponse,
+    ReadDiscreteInputsResponse,
+    WriteMultipleCoilsResponse,
+    WriteSingleCoilResponse,
+)
+from pymodbus.pdu.register_message import (
+    ReadHoldingRegistersResponse,
+    ReadInputRegistersResponse,
+    WriteMultipleRegistersResponse,
+    WriteSingleRegisterResponse,
+)
+from pymodbus.server import ModbusTcpServer
+from pymodbus.server.requesthandler import ServerRequestHandler
+from pymodbus.simulator import DataType, SimData, SimDevice
+
+from devices.profile import Table, TurnstileProfile
+from resort.errors import Unavailable
+from sim.turnstile import SimTurnstile
+from sim.turnstile_registers import RegisterRefused, TurnstileRegisters
+
+log = logging.getLogger(__name__)
+# Each foreign mistake on the wire is an answer, not an event of this program.
+logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL + 1)
+
+_HEADER = 7
+_READ_TABLES: dict[int, Table] = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
+_WRITE_TABLES: dict[int, Table] = {5: "coil", 6: "holding", 15: "coil", 16: "holding"}
+_TABLES = _READ_TABLES | _WRITE_TABLES
+_MAX_COILS_WRITTEN = 1968
+_MAX_REGISTERS_WRITTEN = 123
+
+
+class TurnstileServer:
+    """Serves until `stop`; `port` is known after `start`. Units may be 0 to 255."""
+
+    def __init__(
+        self, turnstiles: dict[int, SimTurnstile], profile: TurnstileProfile, host: str = "127.0.0.1", port: int = 0
+    ) -> None:
+        self.turnstiles = turnstiles
+        self._profile = profile
+        self._host = host
+        self._port = port
+        self._wire: _Wire | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on, or that `start` will ask for (0 = any free one)."""
+        return self._port
+
+    @property
+    def connections(self) -> int:
+        """Clients connected now."""
+        return len(self._wire.active_connections) if self._wire is not None else 0
+
+    async def start(self) -> None:
+        """Listen. Raises Unavailable when the address cannot be had."""
+        units = {unit: TurnstileRegisters(model, self._profile) for unit, model in self.turnstiles.items()}
+        wire = _Wire(units, (self._host, self._port))
+        try:
+            await wire.serve_forever(background=True)
+        except RuntimeError as error:
+            raise Unavailable(
+                f"Port {self._port} on {self._host}", "another program listens there, or it is not ours"
+            ) from error
+        self._wire = wire
+        self._port = wire.bound_port()
+        log.info("simulated turnstiles %s listen on %s:%d", sorted(units), self._host, self._port)
+
+    async def stop(self) -> None:
+        """Hang up on everybody and free the port; idempotent. The models keep their state, so `start` may follow."""
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            await wire.end()
+
+
+class _Wire(ModbusTcpServer):
+    """pymodbus' listener with our connections. The data blocks it insists on are never asked."""
+
+    def __init__(self, units: Mapping[int, TurnstileRegisters], address: tuple[str, int]) -> None:
+        super().__init__(SimDevice(0, SimData(0, datatype=DataType.REGISTERS)), address=address)
+        self.units = units
+        self._open: set[asyncio.Future[None]] = set()
+        self._relocks: dict[int, asyncio.TimerHandle] = {}
+
+    def callback_new_connection(self) -> "_Connection":
+        """A client came."""
+        return _Connection(self)
+
+    def remember(self, gone: asyncio.Future[None]) -> None:
+        """A socket is open until `gone` is done."""
+        self._open.add(gone)
+        gone.add_done_callback(self._open.discard)
+
+    def bound_port(self) -> int:
+        """The port chosen by the system, or the one asked for."""
+        assert isinstance(self.transport, asyncio.AbstractServer)
+        return int(self.transport.sockets[0].getsockname()[1])  # type: ignore[attr-defined]  # of every real Server
+
+    def watch_relock(self, unit: int) -> None:
+        """Announce the lock when the open window ends, not only when somebody next asks."""
+        model = self.units[unit].model
+        due_ms = model.relocks_in_ms
+        if unit in self._relocks:
+            self._relocks.pop(unit).cancel()
+        if due_ms is not None:
+            self._relocks[unit] = self.loop.call_later(due_ms / 1000, model.settle)
+
+    async def end(self) -> None:
+        """Close the listener and every connection, and wait until their sockets are gone."""
+        for timer in self._relocks.values():
+            timer.cancel()
+        waits = list(self._open)
+        await self.shutdown()  # type: ignore[no-untyped-call]
+        if waits:
+            await asyncio.wait(waits)
+        await asyncio.sleep(0)  # the event loop closes a socket right after it has told its protocol
+
+
+class _Connection(ServerRequestHandler):
+    """One client. Frames are answered in the order in which they came, at once: nothing here waits for anything."""
+
+    framer: FramerSocket
+
+    def __init__(self, wire: _Wire) -> None:
+        super().__init__(wire, None, None, None)  # type: ignore[no-untyped-call]
+        self.gone: asyncio.Future[None] = wire.loop.create_future()
+        self._wire = wire
+        self._stream = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket is open; hung up on at once when the server was stopped in the same instant."""
+        super().connection_made(transport)
+        self._wire.remember(self.gone)
+        if self._wire.is_closing:
+            self.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is closed."""
+        super().connection_lost(exc)
+        if not self.gone.done():
+            self.gone.set_result(None)
+
+    def data_received(self, data: bytes) -> None:
+        """Answer every whole frame; keep the beginning of an unfinished one."""
+        self._stream += data
+        while len(self._stream) >= _HEADER - 1 and self.is_active():
+            length = int.from_bytes(self._stream[4:6], "big")
+            if self._stream[2:4] != b"\0\0" or not 2 <= length <= 254:
+                self.close()
+                return
+            end = _HEADER - 1 + length
+            if len(self._stream) < end:
+                return
+            frame, self._stream = self._stream[:end], self._stream[end:]
+            self._reply(frame)
+
+    def _reply(self, frame: bytes) -> None:
+        body = frame[_HEADER:]
+        try:
+            answer = self._answer(frame[6], body)
+        except RegisterRefused as refused:
+            answer = ExceptionResponse(body[0] & 0x7F, refused.code)
+        answer.transaction_id = int.from_bytes(frame[:2], "big")
+        answer.dev_id = frame[6]
+        self.pdu_send(answer)
+
+    def _answer(self, unit: int, body: bytes) -> ModbusPDU:
+        """The normal answer to a PDU. Raises RegisterRefused with the exception code."""
+        registers = self._wire.units.get(unit)
+        if registers is None:
+            raise RegisterRefused(ExcCodes.GATEWAY_NO_RESPONSE)
+        function = body[0]
+        table = _TABLES.get(function)
+        if table is None:
+            raise RegisterRefused(ExcCodes.ILLEGAL_FUNCTION)
+        if not _has_right_length(function, body):
+            raise RegisterRefused(ExcCodes.ILLEGAL_VALUE)
+        request = self.framer.decoder.decode(body)
+        if request is None:  # a count that no request may have
+            raise RegisterRefused(ExcCodes.ILLEGAL_VALUE)
+        if function in _READ_TABLES:
+            return _read(registers, table, request)
+        answer = _write(registers, table, request)
+        self._wire.watch_relock(unit)
+        return answer
+
+
+def _has_right_length(function: int, body: bytes) -> bool:
+    """The checks that pymodbus' decoder leaves out: lengths, counts of writes, and that a coil is written 0000 or FF00."""
+    if function in (15, 16):
+        if len(body) < 6:
+            return False
+        count = int.from_bytes(body[3:5], "big")
+        size, limit = ((count + 7) // 8, _MAX_COILS_WRITTEN) if function == 15 else (2 * count, _MAX_REGISTERS_WRITTEN)
+        return 1 <= count <= limit and body[5] == size and len(body) == 6 + size
+    return len(body) == 5 and (function != 5 or body[3:5] in (b"\0\0", b"\xff\0"))
+
+
+def _read(registers: TurnstileRegisters, table: Table, request: ModbusPDU) -> ModbusPDU:
+    cells = registers.read(table, request.address, request.count)
+    match table:
+        case "coil":
+            return ReadCoilsResponse(bits=[bool(cell) for cell in cells])
+        case "discrete":
+            return ReadDiscreteInputsResponse(bits=[bool(cell) for cell in cells])
+        case "holding":
+            return ReadHoldingRegistersResponse(registers=cells)
+        case "input":
+            return ReadInputRegistersResponse(registers=cells)
+
+
+def _write(registers: TurnstileRegisters, table: Table, request: ModbusPDU) -> ModbusPDU:
+    """Writes are echoed as they were sent, whatever became of the coil since."""
+    values = [int(bit) for bit in request.bits] if table == "coil" else list(request.registers)
+    registers.write(table, request.address, values)
+    match request.function_code:
+        case 5:
+            return WriteSingleCoilResponse(address=request.address, bits=request.bits)
+        case 6:
+            return WriteSingleRegisterResponse(address=request.address, registers=request.registers)
+        case 15:
+            return WriteMultipleCoilsResponse(address=request.address, count=request.count)
+        case _:
+            return WriteMultipleRegistersResponse(address=request.address, count=request.count)
