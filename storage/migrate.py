@@ -27,9 +27,9 @@ async def upgrade(url: str) -> None:
                 await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
             await connection.run_sync(_to_head)
             if database.is_sqlite:
-                orphan = (await connection.exec_driver_sql("PRAGMA foreign_key_check")).first()
+                orphan = (await connection.exec_driver_sql("PRAGMA foreign_key_check")).mappings().first()
                 if orphan is not None:
-                    raise Bug(f"a migration left a row of {orphan[0]} without its row in {orphan[2]}")
+                    raise Bug(f"a migration left a row of {orphan['table']} without its row in {orphan['parent']}")
     finally:
         await database.dispose()
 

@@ -1,0 +1,209 @@
+"""One pricing shard: prices requests and owns the inventory cells that `shard_of` gives it.
+
+A plain class; `orchestrator/cluster.py` makes it remote. It keeps nothing that SQL does not hold, so its constructor is its
+recovery, and a second incarnation beside a dying first one can do no harm: see `storage/inventory_sql.py` for the guards.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date, datetime, timedelta
+
+from resort.clock import Clock, SystemClock
+from resort.errors import Bug, Busy, DatabaseUnavailable, NotFound
+from resort.ids import IdSource, RandomIds
+from resort.inventory import HoldChange, InventoryCell
+from resort.pricing import Quote, QuoteRequest, check_request, make_quote, shard_of
+from resort.site import ProductSite, Site
+from storage.database import Database
+from storage.inventory_sql import (
+    forget_quotes,
+    load_cell,
+    old_quotes_exist,
+    overdue_cells,
+    places_free,
+    set_quota,
+    store_changes,
+    store_quote,
+)
+
+SWEEP_S = 1.0
+QUEUE_PER_CELL = 200  # callers waiting at one cell before more are told to come back
+RETRY_AFTER_S = 1.0
+QUOTES_KEPT = timedelta(days=1)  # after their expiry, for questions about a price
+
+Cell = tuple[str, date]
+
+_log = logging.getLogger("snowgate.pricing")
+
+
+class PricingActor:
+    """Shard `shard` of `shards`.
+
+    Promise: a quote or hold is durable before it is answered; a cell's places are never sold twice, whatever crashes. After
+    Unavailable or a lost answer the caller repeats the call: `hold` and `release` are idempotent by order id. Calls of one
+    cell are taken one at a time in order; when too many wait, Busy says when to come back. Lapsed holds go back to sale
+    within about a second. Call `close` at the end.
+    """
+
+    def __init__(
+        self,
+        shard: int,
+        shards: int,
+        site: Site,
+        database_url: str,
+        clock: Clock | None = None,
+        ids: IdSource | None = None,
+    ) -> None:
+        self._shard = shard
+        self._shards = shards
+        self._site = site
+        self._db = Database(database_url)
+        self._clock = clock or SystemClock()
+        self._ids = ids or RandomIds()
+        self._turns: dict[Cell, asyncio.Lock] = {}
+        self._waiting: dict[Cell, int] = {}
+        self._with_quota: set[Cell] = set()  # cells whose row is known to carry the site file's quota
+        self._sweeper: asyncio.Task[None] | None = None
+        self._away = False
+        self._closed = False
+
+    async def ping(self) -> bool:
+        """Proof of life; also starts the sweep on a new incarnation."""
+        self._wake()
+        return True
+
+    async def quote(self, request: QuoteRequest) -> Quote:
+        """Price the request and keep the quote. Raises NotFound, Invalid, DatabaseUnavailable.
+
+        A quote promises the price, not the places: those are taken by `hold`.
+        """
+        self._own(request.product, request.day)
+        now = self._clock.now().at
+        today = now.astimezone(self._site.zone).date()
+        limits = self._site.sales_limits
+        product = check_request(request, self._site.product(request.product), today, limits)
+        quote = make_quote(request, product, self._site.tariff, limits, now, self._ids)
+        async with self._db.write() as connection:
+            await store_quote(connection, quote)
+        return quote
+
+    async def hold(self, quote: Quote, order_id: str) -> None:
+        """Take the quote's places for this order until `hold_s` from now.
+
+        Raises SoldOut, HoldExpired (this order's hold ran out before), WrongState, NotFound, Busy, DatabaseUnavailable.
+        """
+        self._own(quote.product, quote.day)
+        product = self._product(quote.product)
+        async with self._turn(quote.product, quote.day):
+            now = self._clock.now().at
+            until = now + timedelta(seconds=self._site.sales_limits.hold_s)
+            async with self._db.write() as connection:
+                if (quote.product, quote.day) not in self._with_quota:
+                    await set_quota(connection, quote.product, quote.day, product.quota_per_day)
+                cell = await load_cell(connection, quote.product, quote.day, order_id, now)
+                assert cell is not None
+                await store_changes(connection, cell, cell.hold(order_id, quote.places, until, now))
+            self._with_quota.add((quote.product, quote.day))
+
+    async def release(self, product: str, day: date, order_id: str) -> None:
+        """Give an unpaid order's places back. Raises WrongState when it is paid, Busy, DatabaseUnavailable."""
+        self._own(product, day)
+        async with self._turn(product, day):
+            now = self._clock.now().at
+            async with self._db.write() as connection:
+                cell = await load_cell(connection, product, day, order_id, now)
+                if cell is not None:
+                    await store_changes(connection, cell, _given_back(cell, order_id, now))
+
+    async def places_left(self, product: str, day: date) -> int:
+        """Places that can be sold now. Raises NotFound, DatabaseUnavailable."""
+        self._own(product, day)
+        quota = self._product(product).quota_per_day
+        async with self._db.read() as connection:
+            return await places_free(connection, product, day, quota, self._clock.now().at)
+
+    async def sweep(self) -> int:
+        """Give back the places of holds that ran out, and forget old quotes; answers the number of holds."""
+        now = self._clock.now().at
+        async with self._db.read() as connection:
+            cells = [cell for cell in await overdue_cells(connection, now) if self._owns(*cell)]
+            stale = self._shard == 0 and await old_quotes_exist(connection, now - QUOTES_KEPT)
+        expired = 0
+        for product, day in cells:
+            async with self._turn(product, day), self._db.write() as connection:
+                cell = await load_cell(connection, product, day, None, now)
+                if cell is not None:
+                    changes = cell.expire(now)
+                    await store_changes(connection, cell, changes)
+                    expired += len(changes)
+        if stale:
+            async with self._db.write() as connection:
+                await forget_quotes(connection, now - QUOTES_KEPT)
+        return expired
+
+    async def close(self) -> None:
+        """Stop sweeping and close the connections; idempotent."""
+        self._closed = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            await asyncio.gather(self._sweeper, return_exceptions=True)
+            self._sweeper = None
+        await self._db.dispose()
+
+    def _product(self, code: str) -> ProductSite:
+        product = self._site.product(code)
+        if product is None:
+            raise NotFound("product", code)
+        return product
+
+    def _owns(self, product: str, day: date) -> bool:
+        return shard_of(product, day, self._shards) == self._shard
+
+    def _own(self, product: str, day: date) -> None:
+        """Refuse cells of other shards, and see that the sweep runs: there is an event loop now."""
+        if not self._owns(product, day):
+            owner = shard_of(product, day, self._shards)
+            raise Bug(f"{product} on {day} belongs to shard {owner}, not to shard {self._shard}")
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._sweeper is None and not self._closed:
+            self._sweeper = asyncio.create_task(self._sweep_for_ever(), name=f"pricing {self._shard} sweep")
+
+    @asynccontextmanager
+    async def _turn(self, product: str, day: date) -> AsyncIterator[None]:
+        """The caller's turn at the cell, in order of arrival."""
+        cell = (product, day)
+        if self._waiting.get(cell, 0) >= QUEUE_PER_CELL:
+            raise Busy(f"The sale of {product} on {day}", RETRY_AFTER_S)
+        self._waiting[cell] = self._waiting.get(cell, 0) + 1
+        try:
+            async with self._turns.setdefault(cell, asyncio.Lock()):
+                yield
+        finally:
+            self._waiting[cell] -= 1
+            if self._waiting[cell] == 0:
+                del self._waiting[cell], self._turns[cell]
+
+    async def _sweep_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            try:
+                await self.sweep()
+            except (DatabaseUnavailable, Busy) as error:
+                if not self._away:
+                    _log.warning("shard %s cannot sweep: %s", self._shard, error)
+                self._away = True
+            except Exception:
+                _log.exception("shard %s: a sweep failed", self._shard)
+            else:
+                if self._away:
+                    _log.info("shard %s sweeps again", self._shard)
+                self._away = False
+
+
+def _given_back(cell: InventoryCell, order_id: str, now: datetime) -> list[HoldChange]:
+    """A hold that ran out is given back as expired: `release` leaves it to that step."""
+    return [*cell.expire(now), *cell.release(order_id, now)]

@@ -1,0 +1,346 @@
+"""The ticket office: the use cases of every channel, from quote to ticket.
+
+Each step is idempotent by the caller's key and durable before it is answered, so a caller who got no answer repeats the call.
+Rules are in `resort/orders.py` and `resort/inventory.py`, prices in the pricing shards, rows in `storage/orders_sql.py`.
+"""
+
+import asyncio
+import logging
+from datetime import date, datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from resort.access.codes import SiteKeys, issue_code
+from resort.access.entitlement import Entitlement, TicketRecord, Usage
+from resort.clock import Clock
+from resort.errors import (
+    AmountMismatch,
+    Bug,
+    Busy,
+    HoldExpired,
+    Invalid,
+    KeyReused,
+    NotFound,
+    QuoteExpired,
+    SoldOut,
+    Unavailable,
+    WrongState,
+)
+from resort.ids import IdSource, OrderId, TicketId
+from resort.orders import OrderState, OrderTrigger, fingerprint
+from resort.ports import EntitlementPublisher, PricingShards
+from resort.pricing import Quote, QuoteRequest
+from resort.site import ProductSite, Site
+from sales.relay import EntitlementRelay
+from sales.views import OrderView, Payment, TicketView
+from storage.database import Database
+from storage.inventory_sql import find_quote, hold_expiry, load_cell, store_changes
+from storage.orders_sql import (
+    StoredOrder,
+    StoredTicket,
+    claim_key,
+    find_order,
+    find_ticket,
+    insert_order,
+    insert_payment,
+    insert_tickets,
+    order_tickets,
+    overdue_orders,
+    store_state,
+)
+
+NET_S = 1.0  # how often the background net looks for what a crash left behind
+MAX_KEY = 200
+_LAPSED_AT_ONCE = 100
+_OPEN = (OrderState.NEW, OrderState.ON_HOLD)
+
+_log = logging.getLogger("snowgate.sales")
+
+
+class TicketOffice:
+    """Sells tickets. Every method may raise Busy (come back) or Unavailable (repeat the call) besides what it says.
+
+    `start` runs the net that publishes tickets and ends unpaid orders; `close` ends it. The database stays the caller's.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        pricing: PricingShards,
+        publisher: EntitlementPublisher,
+        keys: SiteKeys,
+        site: Site,
+        clock: Clock,
+        ids: IdSource,
+    ) -> None:
+        self._db = db
+        self._pricing = pricing
+        self._relay = EntitlementRelay(db, publisher, clock)
+        self._keys = keys
+        self._site = site
+        self._clock = clock
+        self._ids = ids
+        self._net: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin the background net; idempotent."""
+        if self._net is None:
+            self._net = asyncio.create_task(self._keep_tidy(), name="ticket office net")
+
+    async def close(self) -> None:
+        """Stop the net; idempotent."""
+        if self._net is not None:
+            self._net.cancel()
+            await asyncio.gather(self._net, return_exceptions=True)
+            self._net = None
+
+    def products(self) -> list[ProductSite]:
+        """What is sold, in the site file's order."""
+        return list(self._site.products)
+
+    async def places_left(self, product: str, day: date) -> int:
+        """Places that can be sold now. Raises NotFound."""
+        return await self._pricing.places_left(product, day)
+
+    async def quote(self, request: QuoteRequest) -> Quote:
+        """A price with its parts, honoured until it expires. Raises NotFound, Invalid. Next: `place_order`."""
+        return await self._pricing.quote(request)
+
+    async def place_order(self, quote_id: str, channel: str, idempotency_key: str) -> OrderView:
+        """Order what was quoted and take its places. Next: `pay` before `expires_at`, or `cancel`.
+
+        The same key with the same quote gives the same order, and goes on with it where a crash left it. Raises NotFound,
+        QuoteExpired, SoldOut (the order is kept as refused), KeyReused, Invalid.
+        """
+        _check_key(channel, idempotency_key)
+        order_id = await self._insert_once(quote_id, channel, idempotency_key)
+        order = await self._load(order_id)
+        if order.state is OrderState.NEW:
+            order = await self._take_places(order)
+        if order.state is OrderState.REFUSED:
+            raise SoldOut(order.quote.product, order.quote.day.isoformat(), order.refusal_left or 0)
+        return await self.order(order_id)
+
+    async def order(self, order_id: str) -> OrderView:
+        """The order as it stands. Raises NotFound."""
+        order = await self._load(order_id)
+        if order.state in _OPEN and order.expires_at <= self._clock.now().at:
+            order = await self._move(order_id, OrderTrigger.LAPSED)
+        async with self._db.read() as connection:
+            tickets = await order_tickets(connection, order_id) if order.state is OrderState.ISSUED else []
+        return self._order_view(order, tickets)
+
+    async def pay(self, order_id: str, payment: Payment, channel: str, idempotency_key: str) -> OrderView:
+        """Take the payment and issue the tickets, in one unit: there is no payment without tickets, nor tickets without.
+
+        Raises NotFound, AmountMismatch, HoldExpired, WrongState, KeyReused, Invalid; then nothing was taken and the key is
+        still free. The lanes are told before the answer; if they cannot be reached, as soon as they can.
+        """
+        _check_key(channel, idempotency_key)
+        now = self._clock.now().at
+        amount = payment.amount
+        known = (await self._load(order_id)).order_id
+        mark = fingerprint("pay", known, payment.method, str(amount.minor), amount.currency)
+        try:
+            async with self._db.write() as connection:
+                claim = await claim_key(connection, channel, "pay", idempotency_key, mark, known, now)
+                if claim.fingerprint != mark:
+                    raise KeyReused
+                if claim.fresh:
+                    await self._capture_and_issue(connection, known, payment, now)
+        except HoldExpired:
+            await self._move(order_id, OrderTrigger.LAPSED)
+            raise
+        await self._relay.try_publish()
+        return await self.order(order_id)
+
+    async def cancel(self, order_id: str) -> OrderView:
+        """Give up an unpaid order and its places; idempotent. Raises NotFound, WrongState (paid, refused or expired)."""
+        await self.order(order_id)  # an order whose time is over is expired, not cancelled
+        async with self._db.write() as connection:
+            before = await self._locked(connection, order_id)
+            after = before.machine()
+            after.take(OrderTrigger.CANCEL)
+            if after.state is not before.state:
+                await store_state(connection, before, after)
+        await self._give_back(before)
+        return await self.order(order_id)
+
+    async def ticket(self, ticket_id: str) -> TicketView:
+        """The ticket with its code. Raises NotFound."""
+        _check_id("ticket", ticket_id)
+        async with self._db.read() as connection:
+            found = await find_ticket(connection, ticket_id)
+        if found is None:
+            raise NotFound("ticket", ticket_id)
+        return self._ticket_view(found)
+
+    async def publish_pending(self) -> int:
+        """Tell the lanes of every issued ticket that they do not know; answers how many. Idempotent."""
+        return await self._relay.publish_pending()
+
+    async def lapse_overdue(self) -> int:
+        """End orders that were not paid in time; answers how many. Their places are given back by the pricing shards."""
+        async with self._db.read() as connection:
+            overdue = await overdue_orders(connection, self._clock.now().at, _LAPSED_AT_ONCE)
+        for order in overdue:
+            await self._move(order.order_id, OrderTrigger.LAPSED)
+        return len(overdue)
+
+    async def _insert_once(self, quote_id: str, channel: str, key: str) -> OrderId:
+        """The id of the order that this key stands for, stored as new if the key is."""
+        _check_id("quote", quote_id)
+        mark = fingerprint("place", quote_id)
+        now = self._clock.now().at
+        async with self._db.write() as connection:
+            claim = await claim_key(connection, channel, "place", key, mark, self._ids.new("order"), now)
+            if claim.fingerprint != mark:
+                raise KeyReused
+            if claim.fresh:
+                quote = await find_quote(connection, quote_id)
+                if quote is None:
+                    raise NotFound("quote", quote_id)
+                if quote.expires_at <= now:
+                    raise QuoteExpired(quote_id)
+                until = now + timedelta(seconds=self._site.sales_limits.hold_s)
+                state, story = OrderState.NEW, (OrderState.NEW.value,)
+                await insert_order(
+                    connection, StoredOrder(claim.order_id, channel, state, story, quote, None, None, now, until)
+                )
+        return claim.order_id
+
+    async def _take_places(self, order: StoredOrder) -> StoredOrder:
+        """Let a new order have its places; answers the order in its new state. Safe to repeat and to do twice at once."""
+        try:
+            await self._pricing.hold(order.quote, order.order_id)
+        except SoldOut as error:
+            return await self._move(order.order_id, OrderTrigger.SOLD_OUT, refusal=error.code, left=error.left)
+        except (HoldExpired, WrongState):
+            return await self._move(order.order_id, OrderTrigger.LAPSED)
+        order = await self._move(order.order_id, OrderTrigger.HELD)
+        if order.state not in (OrderState.ON_HOLD, OrderState.ISSUED):
+            await self._give_back(order)  # it was cancelled, or found to have lapsed, while its places were being taken
+        return order
+
+    async def _move(
+        self, order_id: str, trigger: OrderTrigger, *, refusal: str | None = None, left: int | None = None
+    ) -> StoredOrder:
+        """Store what we found out about an order, unless it has moved on meanwhile; answers it as it stands."""
+        async with self._db.write() as connection:
+            before = await self._locked(connection, order_id)
+            late = before.expires_at <= self._clock.now().at
+            if trigger is OrderTrigger.LAPSED:
+                applies = before.state is OrderState.NEW or (before.state is OrderState.ON_HOLD and late)
+            else:
+                applies = before.state is OrderState.NEW
+            if not applies:
+                return before
+            until = None
+            if trigger is OrderTrigger.HELD:
+                until = await hold_expiry(connection, before.quote.product, before.quote.day, order_id)
+                if until is None:
+                    trigger = OrderTrigger.LAPSED
+            after = before.machine()
+            after.take(trigger)
+            await store_state(connection, before, after, expires_at=until, refusal=refusal, refusal_left=left)
+            return await self._locked(connection, order_id)
+
+    async def _capture_and_issue(self, connection: AsyncConnection, order_id: str, payment: Payment, now: datetime) -> None:
+        """Within the unit: places held become sold, the payment is booked, tickets are made and put in the outbox."""
+        order = await self._locked(connection, order_id)
+        after = order.machine()
+        after.take(OrderTrigger.PAY)
+        quote = order.quote
+        if payment.amount != quote.total:
+            raise AmountMismatch(str(payment.amount), str(quote.total))
+        cell = await load_cell(connection, quote.product, quote.day, order_id, now)
+        if cell is None:
+            raise Bug(f"order {order_id} is on hold in a cell that does not exist")
+        await store_changes(connection, cell, cell.confirm(order_id, now))
+        await insert_payment(connection, self._ids.new("payment"), order_id, payment.method, payment.amount, now)
+        await insert_tickets(connection, order_id, self._make_tickets(quote), now)
+        await store_state(connection, order, after)
+
+    def _make_tickets(self, quote: Quote) -> list[tuple[TicketId, TicketRecord]]:
+        product = self._site.product(quote.product)
+        if product is None:
+            raise NotFound("product", quote.product)
+        classes = tuple(product.lane_classes)
+        return [
+            (
+                self._ids.ticket_id(),
+                TicketRecord(1, Entitlement(product.code, unit, quote.day, product.entries, classes), Usage()),
+            )
+            for unit, number in sorted(quote.units.items())
+            for _ in range(number)
+        ]
+
+    async def _give_back(self, order: StoredOrder) -> None:
+        """Return an order's places now; if the shard is away, they return by themselves when the hold runs out."""
+        try:
+            await self._pricing.release(order.quote.product, order.quote.day, order.order_id)
+        except (Unavailable, Busy) as error:
+            _log.warning("order %s: its places return when its hold runs out: %s", order.order_id, error)
+
+    async def _load(self, order_id: str) -> StoredOrder:
+        _check_id("order", order_id)
+        async with self._db.read() as connection:
+            return await self._locked(connection, order_id, lock=False)
+
+    async def _locked(self, connection: AsyncConnection, order_id: str, *, lock: bool = True) -> StoredOrder:
+        order = await find_order(connection, order_id, lock=lock)
+        if order is None:
+            raise NotFound("order", order_id)
+        return order
+
+    def _order_view(self, order: StoredOrder, tickets: list[StoredTicket]) -> OrderView:
+        return OrderView(
+            order_id=order.order_id,
+            state=order.state.value,
+            channel=order.channel,
+            product=order.quote.product,
+            day=order.quote.day,
+            units=order.quote.units,
+            total=order.quote.total,
+            expires_at=order.expires_at,
+            tickets=[self._ticket_view(ticket) for ticket in tickets],
+            refusal=order.refusal,
+        )
+
+    def _ticket_view(self, ticket: StoredTicket) -> TicketView:
+        allowed = ticket.entitlement
+        return TicketView(
+            ticket_id=ticket.ticket_id,
+            unit=allowed.unit,
+            product=allowed.product,
+            valid_on=allowed.valid_on,
+            code=issue_code(ticket.ticket_id, self._keys),
+            entries=allowed.entries,
+            used=ticket.used,
+        )
+
+    async def _keep_tidy(self) -> None:
+        while True:
+            await asyncio.sleep(NET_S)
+            try:
+                await self._relay.try_publish()
+                await self.lapse_overdue()
+            except Unavailable as error:
+                _log.debug("unpaid orders are ended later: %s", error)
+            except Exception:
+                _log.exception("the net of the ticket office failed")
+
+
+def _check_key(channel: str, key: str) -> None:
+    for field, value in (("channel", channel), ("idempotency_key", key)):
+        if not (0 < len(value) <= MAX_KEY and value.isascii() and value.isprintable()):
+            raise Invalid(field, f"must be 1 to {MAX_KEY} printable ASCII characters")
+
+
+def _check_id(what: str, value: str) -> None:
+    """Ids of ours are short and plain; anything else names nothing, and databases differ in what they make of it."""
+    if not (0 < len(value) <= 64 and value.isascii() and value.isprintable()):
+        raise NotFound(what, ascii(value[:64]))
+
+
+__all__ = ["OrderView", "Payment", "TicketOffice", "TicketView"]

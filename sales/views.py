@@ -1,0 +1,43 @@
+"""What the ticket office takes and shows: payments, orders and tickets as every channel sees them."""
+
+from datetime import date, datetime
+from typing import Literal
+
+import msgspec
+
+from resort.ids import OrderId, TicketId
+from resort.money import Money
+
+
+class Payment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Money that was received in full; `amount` has to be the order's total."""
+
+    method: Literal["cash"]
+    amount: Money
+
+
+class TicketView(msgspec.Struct, frozen=True):
+    """One ticket. `code` is the text of its printed QR code: show it to nobody but the buyer, and log it nowhere."""
+
+    ticket_id: TicketId
+    unit: str
+    product: str
+    valid_on: date  # local day at the site
+    code: str
+    entries: int
+    used: int  # entries used, as the journal in SQL knows; the gates may be a second ahead
+
+
+class OrderView(msgspec.Struct, frozen=True):
+    """One order. `state` is a value of `resort.orders.OrderState`; `refusal` an error code that says why it was refused."""
+
+    order_id: OrderId
+    state: str
+    channel: str
+    product: str
+    day: date
+    units: dict[str, int]
+    total: Money
+    expires_at: datetime  # unpaid at that time, the order's places go back to sale
+    tickets: list[TicketView]
+    refusal: str | None

@@ -1,0 +1,65 @@
+"""Sales ports within one process, for tests and rehearsal: pricing shards without Ray, and lanes that are told in memory."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from actors.pricing import PricingActor
+from resort.access.entitlement import TicketRecord
+from resort.clock import Clock
+from resort.errors import LedgerUnavailable
+from resort.ids import IdSource, TicketId
+from resort.pricing import Quote, QuoteRequest, shard_of
+from resort.site import Site
+
+
+class LocalPricing:
+    """`PricingShards` by direct calls: every shard of the site in this process, on real SQL. `close` at the end."""
+
+    def __init__(self, site: Site, database_url: str, clock: Clock | None = None, ids: IdSource | None = None) -> None:
+        count = site.runtime.pricing_shards
+        self.shards = [PricingActor(shard, count, site, database_url, clock, ids) for shard in range(count)]
+
+    async def quote(self, request: QuoteRequest) -> Quote:
+        """See the port."""
+        return await self._owner(request.product, request.day).quote(request)
+
+    async def hold(self, quote: Quote, order_id: str) -> None:
+        """See the port."""
+        await self._owner(quote.product, quote.day).hold(quote, order_id)
+
+    async def release(self, product: str, day: date, order_id: str) -> None:
+        """See the port."""
+        await self._owner(product, day).release(product, day, order_id)
+
+    async def places_left(self, product: str, day: date) -> int:
+        """See the port."""
+        return await self._owner(product, day).places_left(product, day)
+
+    async def sweep(self) -> int:
+        """One sweep of every shard; answers the number of holds that ran out."""
+        return sum([await shard.sweep() for shard in self.shards])
+
+    async def close(self) -> None:
+        """Close every shard."""
+        for shard in self.shards:
+            await shard.close()
+
+    def _owner(self, product: str, day: date) -> PricingActor:
+        return self.shards[shard_of(product, day, len(self.shards))]
+
+
+class MemoryPublisher:
+    """`EntitlementPublisher` into a dictionary. `calls` counts how often each ticket was published; `away` makes it fail."""
+
+    def __init__(self) -> None:
+        self.records: dict[TicketId, TicketRecord] = {}
+        self.calls: dict[TicketId, int] = {}
+        self.away = False
+
+    async def publish(self, tickets: Sequence[tuple[TicketId, TicketRecord]]) -> None:
+        """See the port."""
+        if self.away:
+            raise LedgerUnavailable("The admission ledger", "it is away on purpose")
+        for ticket_id, record in tickets:
+            self.records.setdefault(ticket_id, record)
+            self.calls[ticket_id] = self.calls.get(ticket_id, 0) + 1

@@ -1,0 +1,181 @@
+"""The journal in SQL: every event once and for ever, and what can be read from it.
+
+Append only: nothing here changes or deletes a stored event. The stream in Redis is where events come from; this file does
+not read it.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Select, distinct, exists, func, literal, select
+
+from resort.messages import (
+    AlarmCleared,
+    AlarmRaised,
+    GrantIssued,
+    GrantOutcome,
+    GrantOutcomeUnknown,
+    GrantReleased,
+    JournalEvent,
+    PassageConfirmed,
+    ScanRefused,
+    decode_event,
+    encode_event,
+)
+from storage.database import Database, insert_into
+from storage.tables import journal, tickets
+
+START = "0-0"  # the stream id before the first entry
+PAGE = 1_000  # events read at a time by iterators
+# Any fixed number: on PostgreSQL one writer at a time makes the order of `seq` the order of commits, so that a reader who
+# goes on after the last `seq` it saw misses nothing. SQLite has one writer anyway.
+_LOCK = 0x5E0_6A7F
+
+CONFIRMED = PassageConfirmed.__name__
+UNKNOWN = GrantOutcomeUnknown.__name__
+REFUSED = ScanRefused.__name__
+USES = (CONFIRMED, UNKNOWN)  # outcomes that use up an entry, as resort.access.entitlement.use says
+ALARMS = (AlarmRaised.__name__, AlarmCleared.__name__)
+
+
+class LaneTotals(msgspec.Struct, frozen=True):
+    """Confirmed passages and refused scans of one lane."""
+
+    passages: int
+    refusals: int
+
+
+class StoredEvent(msgspec.Struct, frozen=True):
+    """An event with its place in SQL (`seq`, growing, with gaps) and in the stream."""
+
+    seq: int
+    stream_id: str
+    event: JournalEvent
+
+
+class JournalStore:
+    """The journal. Every method raises DatabaseUnavailable while SQL is away."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def store(self, batch: Sequence[tuple[str, JournalEvent]]) -> int:
+        """Store events with their stream ids, in this order, in one transaction; answers how many were new.
+
+        An event whose id is already stored is ignored, so a batch of unknown outcome can be stored again.
+        """
+        if not batch:
+            return 0
+        rows = [_row(stream_id, event) for stream_id, event in batch]
+        async with self._db.write() as connection:
+            if not self._db.is_sqlite:
+                await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+            statement = insert_into(connection, journal).on_conflict_do_nothing(index_elements=["event_id"])
+            stored = await connection.execute(statement.returning(journal.c.seq), rows)
+            return len(stored.all())
+
+    async def last_stream_id(self) -> str:
+        """The stream id of the event stored last, `0-0` when there is none. Going on after it misses nothing."""
+        async with self._db.read() as connection:
+            last = await connection.scalar(select(journal.c.stream_id).order_by(journal.c.seq.desc()).limit(1))
+        return str(last) if last is not None else START
+
+    async def count(self) -> int:
+        """How many events are stored."""
+        async with self._db.read() as connection:
+            return int(await connection.scalar(select(func.count()).select_from(journal)) or 0)
+
+    async def duplicates(self) -> int:
+        """What must never be: event ids stored more than once, plus tickets with more entries used than they have.
+
+        Computed from the rows each time, whatever constraints promise. A ticket that was never sold here has one entry.
+        """
+        doubled = select(journal.c.event_id).group_by(journal.c.event_id).having(func.count() > 1).subquery()
+        used = (
+            select(journal.c.ticket_id, func.count(distinct(journal.c.grant_id)).label("used"))
+            .where(journal.c.kind.in_(USES), journal.c.ticket_id.is_not(None))
+            .group_by(journal.c.ticket_id)
+            .subquery()
+        )
+        overused = (
+            select(func.count())
+            .select_from(used.outerjoin(tickets, tickets.c.ticket_id == used.c.ticket_id))
+            .where(used.c.used > func.coalesce(tickets.c.entries, 1))
+        )
+        async with self._db.read() as connection:
+            events = await connection.scalar(select(func.count()).select_from(doubled))
+            return int(events or 0) + int(await connection.scalar(overused) or 0)
+
+    async def events_after(self, seq: int, limit: int) -> list[StoredEvent]:
+        """At most `limit` events after `seq` (0: from the start), in order."""
+        return await self._stored(_events().where(journal.c.seq > seq).limit(limit))
+
+    async def events_between(self, seq_from: int, seq_to: int) -> list[StoredEvent]:
+        """The events from `seq_from` to `seq_to`, both included, in order."""
+        return await self._stored(_events().where(journal.c.seq.between(seq_from, seq_to)))
+
+    async def ticket_events(self) -> AsyncIterator[GrantIssued | GrantOutcome]:
+        """Every grant and every outcome, in order: what tickets' usage is rebuilt from.
+
+        Events that are stored while the iterator runs are included.
+        """
+        seq = 0
+        while True:
+            page = await self._stored(_events().where(journal.c.seq > seq, journal.c.grant_id.is_not(None)).limit(PAGE))
+            for stored in page:
+                if isinstance(stored.event, GrantIssued | PassageConfirmed | GrantReleased | GrantOutcomeUnknown):
+                    yield stored.event
+            if len(page) < PAGE:
+                return
+            seq = page[-1].seq
+
+    async def alarm_events(self, since: datetime) -> list[AlarmRaised | AlarmCleared]:
+        """Alarms raised and cleared since then, in order."""
+        page = await self._stored(_events().where(journal.c.at >= since, journal.c.kind.in_(ALARMS)))
+        return [stored.event for stored in page if isinstance(stored.event, AlarmRaised | AlarmCleared)]
+
+    async def lane_totals(self, since: datetime) -> dict[str, LaneTotals]:
+        """Passages and refusals by lane id since then; lanes without either are missing."""
+        query = (
+            select(journal.c.lane_id, journal.c.kind, func.count())
+            .where(journal.c.at >= since, journal.c.kind.in_((CONFIRMED, REFUSED)))
+            .group_by(journal.c.lane_id, journal.c.kind)
+        )
+        async with self._db.read() as connection:
+            counts = {(lane, kind): int(number) for lane, kind, number in await connection.execute(query)}
+        return {
+            lane: LaneTotals(counts.get((lane, CONFIRMED), 0), counts.get((lane, REFUSED), 0))
+            for lane in sorted({lane for lane, _ in counts})
+        }
+
+    async def knows(self, event_id: str) -> bool:
+        """Whether this event is stored."""
+        async with self._db.read() as connection:
+            found = await connection.scalar(select(exists(select(literal(1)).where(journal.c.event_id == event_id))))
+        return bool(found)
+
+    async def _stored(self, query: Select[Any]) -> list[StoredEvent]:
+        async with self._db.read() as connection:
+            rows = (await connection.execute(query)).all()
+        return [StoredEvent(seq, stream_id, decode_event(body)) for seq, stream_id, body in rows]
+
+
+def _events() -> Select[Any]:
+    return select(journal.c.seq, journal.c.stream_id, journal.c.body).order_by(journal.c.seq)
+
+
+def _row(stream_id: str, event: JournalEvent) -> dict[str, object]:
+    return {
+        "event_id": event.event_id,
+        "stream_id": stream_id,
+        "kind": type(event).__name__,
+        "at": event.at,
+        "gate_id": event.gate_id,
+        "lane_id": event.lane_id,
+        "ticket_id": getattr(event, "ticket_id", None),
+        "grant_id": event.event_id if isinstance(event, GrantIssued) else getattr(event, "grant_id", None),
+        "caused_by": event.caused_by,
+        "body": encode_event(event).decode(),
+    }
