@@ -1,0 +1,122 @@
+"""`/metrics` in Prometheus' text format: the gates' figures as the feed counts them, and this process.
+
+A registry of our own, filled anew at each scrape: nothing is counted here, so nothing can differ from what the feed says.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Iterator
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+
+from resort.errors import SnowgateError
+from resort.figures import Histogram, SiteFigures
+from resort.ports import FeedSource
+from web_console.callers import ANYONE
+from web_console.routes import Call, Route
+
+_log = logging.getLogger(__name__)
+
+# Every state a lane can be in (resort/feed.py, LaneView.state): each has a series for each lane, so that none vanishes.
+LANE_STATES = ("starting", "ready", "awaiting_passage", "closed", "faulted", "released", "unserved")
+FIGURES_LIMIT_S = 2.0
+
+
+class ConsoleFigures:
+    """What the console itself knows; read at scrape time."""
+
+    def __init__(self, clients: Callable[[], int], conflations: Callable[[], int]) -> None:
+        self.clients = clients
+        self.conflations = conflations
+
+
+class SiteCollector:
+    """Makes metric families of the figures last set. Set and collect happen in one step of the event loop."""
+
+    def __init__(self, console: ConsoleFigures) -> None:
+        self._console = console
+        self.figures: SiteFigures | None = None
+
+    def collect(self) -> Iterator[Metric]:
+        """All families; without figures (feed away) only the console's own."""
+        yield GaugeMetricFamily(
+            "snowgate_feed_up", "Whether the live feed answered this scrape.", float(self.figures is not None)
+        )
+        yield GaugeMetricFamily("snowgate_console_clients", "Open live feed sockets.", float(self._console.clients()))
+        yield CounterMetricFamily(
+            "snowgate_console_conflations", "Times a slow console was sent a snapshot in place of deltas.",
+            float(self._console.conflations()),
+        )  # fmt: skip
+        if self.figures is not None:
+            yield from self._site(self.figures)
+
+    def _site(self, figures: SiteFigures) -> Iterator[Metric]:
+        yield _histogram("snowgate_lane_decision_seconds", "Code read to verdict stored.", figures.decision)
+        yield _histogram("snowgate_scan_to_open_seconds", "Frame received to pulse acknowledged.", figures.scan_to_open)
+        yield _counter("snowgate_passages", "Confirmed entries.", ["lane"], _by_lane(figures.passages))
+        yield _counter("snowgate_grants", "Grants issued.", ["lane"], _by_lane(figures.grants))
+        yield _counter("snowgate_grants_released", "Grants whose arm did not turn.", ["lane"], _by_lane(figures.released))
+        yield _counter("snowgate_grants_unknown", "Grants of unknown outcome.", ["lane"], _by_lane(figures.unknown))
+        refusals = sorted(figures.refusals.items())
+        yield _counter("snowgate_refusals", "Refused scans by reason code.", ["lane", "reason"], refusals)
+        states = GaugeMetricFamily("snowgate_lane_state", "1 for the state a lane is in.", labels=["lane", "state"])
+        for lane, current in sorted(figures.lane_states.items()):
+            for state in LANE_STATES:
+                states.add_metric([lane, state], float(state == current))
+        yield states
+        alarms = GaugeMetricFamily("snowgate_open_alarms", "Open alarms.", labels=["severity"])
+        for severity, number in sorted(figures.open_alarms.items()):
+            alarms.add_metric([severity], number)
+        yield alarms
+
+
+class MetricsPage:
+    """The handler of `/metrics`."""
+
+    def __init__(self, source: FeedSource, console: ConsoleFigures) -> None:
+        self._source = source
+        self._collector = SiteCollector(console)
+        self._registry = CollectorRegistry()
+        self._registry.register(self._collector)
+        ProcessCollector(registry=self._registry)
+
+    def routes(self) -> list[Route]:
+        """This part of the table."""
+        return [Route("GET", "/metrics", self.scrape, ANYONE, "Figures in Prometheus' text format", answer="text/plain")]
+
+    async def scrape(self, call: Call) -> web.Response:
+        """Ask the feed for its figures and render them; with the feed away, say so and give the console's own only."""
+        figures: SiteFigures | None = None
+        try:
+            async with asyncio.timeout(FIGURES_LIMIT_S):
+                figures = await self._source.figures()
+        except (SnowgateError, TimeoutError) as error:
+            _log.debug("no figures for this scrape: %r", error)
+        self._collector.figures = figures
+        return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _by_lane(values: dict[str, int]) -> list[tuple[tuple[str], int]]:
+    return [((lane,), number) for lane, number in sorted(values.items())]
+
+
+def _counter(name: str, text: str, labels: list[str], values: Iterable[tuple[tuple[str, ...], int]]) -> Metric:
+    family = CounterMetricFamily(name, text, labels=labels)
+    for key, number in values:
+        family.add_metric(list(key), number)
+    return family
+
+
+def _histogram(name: str, text: str, histogram: Histogram) -> Metric:
+    # Prometheus counts cumulatively and in seconds.
+    buckets: list[tuple[str, float]] = []
+    total = 0
+    for bound_ms, count in zip([*histogram.bounds_ms, None], histogram.counts, strict=True):
+        total += count
+        buckets.append(("+Inf" if bound_ms is None else repr(bound_ms / 1000), total))
+    family = HistogramMetricFamily(name, text)
+    family.add_metric([], buckets, sum_value=histogram.sum_ms / 1000)
+    return family

@@ -1,0 +1,108 @@
+"""The ticket office over HTTP: catalogue, quotes, orders, payments, tickets.
+
+Each handler turns a checked request into one call of the ticket office and returns its view. The sales channel follows from
+who asks, never from what the request claims, and a channel sees its own orders only.
+"""
+
+from typing import cast
+
+from resort.errors import NotFound, NotPermitted
+from resort.money import Money
+from resort.pricing import Channel, Quote, QuoteRequest
+from resort.site import ProductSite, Site
+from sales.office import OrderView, Payment, TicketOffice, TicketView
+from web_console.bodies import CatalogueView, OrderAsk, PaymentAsk, ProductView, QuoteAsk
+from web_console.callers import ANYONE, SELLERS, SHOPPERS, STAFF_AND_CHANNELS, Caller
+from web_console.routes import Call, Route
+
+
+def channel_of(caller: Caller) -> Channel:
+    """The sales channel of a caller: a key's own, the desk for staff, the shop for everybody else."""
+    if caller.channel is not None:
+        return cast(Channel, caller.channel)
+    return "desk" if caller.user is not None else "shop"
+
+
+class SalesApi:
+    """Handlers of the sales routes."""
+
+    def __init__(self, office: TicketOffice, site: Site) -> None:
+        self._office = office
+        self._site = site
+
+    def routes(self) -> list[Route]:
+        """This part of the table."""
+        order = "/api/orders/{order_id}"
+        conflicts = (404, 409, 422)
+        return [
+            Route("GET", "/api/catalogue", self.catalogue, ANYONE, "What can be bought here", answer=CatalogueView),
+            Route(
+                "POST", "/api/quotes", self.quote, SHOPPERS, "Price a product for a day, kept until the quote expires",
+                "sell on that channel", body=QuoteAsk, answer=Quote, status=201, problems=(403, 404, 409),
+            ),
+            Route(
+                "POST", "/api/orders", self.place, SELLERS, "Hold the places of a quote until they are paid",
+                "place orders", body=OrderAsk, answer=OrderView, status=201, keyed=True, problems=conflicts,
+            ),
+            Route("GET", order, self.order, SELLERS, "One order", "read orders", answer=OrderView),
+            Route(
+                "POST", f"{order}/payments", self.pay, SELLERS, "Record a payment; the tickets come with the answer",
+                "take payments", body=PaymentAsk, answer=OrderView, status=201, keyed=True, problems=conflicts,
+            ),
+            Route(
+                "DELETE", order, self.cancel, SELLERS, "Cancel an unpaid order; its places go back to sale",
+                "cancel orders", answer=OrderView, problems=conflicts,
+            ),
+            Route(
+                "GET", "/api/tickets/{ticket_id}", self.ticket, STAFF_AND_CHANNELS, "One ticket with its code and its use",
+                "read tickets", answer=TicketView,
+            ),
+        ]  # fmt: skip
+
+    async def catalogue(self, call: Call) -> CatalogueView:
+        """Products and base prices."""
+        tariff = self._site.tariff
+        products = [_product_view(product) for product in self._office.products()]
+        return CatalogueView(self._site.name, tariff.currency, tariff.version, products)
+
+    async def quote(self, call: Call) -> Quote:
+        """A binding price."""
+        ask: QuoteAsk = call.body
+        channel = channel_of(call.caller)
+        if ask.channel is not None and ask.channel != channel:
+            raise NotPermitted(f"sell on the {ask.channel} channel")
+        return await self._office.quote(QuoteRequest(ask.product, ask.day, ask.units, channel))
+
+    async def place(self, call: Call) -> OrderView:
+        """An order on hold."""
+        ask: OrderAsk = call.body
+        return await self._office.place_order(ask.quote_id, channel_of(call.caller), call.key)
+
+    async def order(self, call: Call) -> OrderView:
+        """The order, unless it is another channel's: that one does not exist for this caller."""
+        order_id = call.ids["order_id"]
+        view = await self._office.order(order_id)
+        if call.caller.channel is not None and view.channel != call.caller.channel:
+            raise NotFound("order", order_id)
+        return view
+
+    async def pay(self, call: Call) -> OrderView:
+        """The order after its payment."""
+        ask: PaymentAsk = call.body
+        order = await self.order(call)
+        payment = Payment(method=ask.method, amount=Money(ask.amount.minor, ask.amount.currency))
+        return await self._office.pay(order.order_id, payment, channel_of(call.caller), call.key)
+
+    async def cancel(self, call: Call) -> OrderView:
+        """The order after it was cancelled."""
+        order = await self.order(call)
+        return await self._office.cancel(order.order_id)
+
+    async def ticket(self, call: Call) -> TicketView:
+        """The ticket."""
+        return await self._office.ticket(call.ids["ticket_id"])
+
+
+def _product_view(product: ProductSite) -> ProductView:
+    # Without the quota: how many places a day has is the resort's own business.
+    return ProductView(product.code, product.name, product.lane_classes, product.prices, product.units, product.entries)
