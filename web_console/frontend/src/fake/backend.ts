@@ -1,0 +1,155 @@
+// A whole server inside the page, for `npm run dev:fake` and for tests. Any name signs in with the password "snow"; the name
+// is also the role (control_room, admin, cashier). The address picks a scene: ?scene=faults, ?scene=stale, ?scene=down.
+import type { Backend, Method, Reply } from "../backend";
+import type { FeedSocket } from "../connection";
+import { hasStrings } from "../data/requests";
+import type { FeedFrame } from "../wire/types.gen";
+import { FakeWorld } from "./world";
+
+export const PASSWORD = "snow";
+const TURN_MS = 500;
+const STALE_SCENE_AFTER_MS = 4_000;
+
+export class FakeSocket implements FeedSocket {
+  onmessage: ((event: MessageEvent) => void) | null = null;
+  onclose: ((event: CloseEvent) => void) | null = null;
+  closed = false;
+
+  send(frame: FeedFrame): void {
+    this.onmessage?.(new MessageEvent("message", { data: JSON.stringify(frame) }));
+  }
+
+  /** The server ends the connection. */
+  hangUp(): void {
+    this.closed = true;
+    this.onclose?.(new CloseEvent("close"));
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+}
+
+export class FakeBackend implements Backend {
+  readonly world: FakeWorld;
+  /** Every socket that was opened, the newest last. */
+  readonly sockets: FakeSocket[] = [];
+  /** Orders as they came in, `lane mode`. */
+  readonly orders: string[] = [];
+  session: { name: string; role: string } | null = null;
+  reachable = true;
+
+  constructor(world: FakeWorld) {
+    this.world = world;
+  }
+
+  /** A backend that lives by itself, in the scene that the address names. */
+  static fromAddress(address: Location): FakeBackend {
+    const query = new URLSearchParams(address.search);
+    const backend = new FakeBackend(new FakeWorld(() => Date.now()));
+    const scene = query.get("scene");
+    const role = query.get("role");
+    if (role !== null) backend.session = { name: role, role };
+    for (const laneId of backend.world.laneIds) backend.world.refuse(laneId);
+    if (scene === "faults") setFaults(backend.world);
+    const timer = setInterval(() => {
+      backend.world.live();
+      backend.broadcast();
+    }, TURN_MS);
+    if (scene === "stale" || scene === "down") {
+      setTimeout(() => {
+        clearInterval(timer);
+        if (scene === "down") backend.goDown();
+      }, STALE_SCENE_AFTER_MS);
+    }
+    return backend;
+  }
+
+  /** Send what changed to every open socket. */
+  broadcast(): void {
+    const frame = this.world.news();
+    for (const socket of this.sockets) if (!socket.closed) socket.send(frame);
+  }
+
+  goDown(): void {
+    this.reachable = false;
+    for (const socket of this.sockets) if (!socket.closed) socket.hangUp();
+  }
+
+  openFeed(): FeedSocket {
+    const socket = new FakeSocket();
+    this.sockets.push(socket);
+    queueMicrotask(() => {
+      if (socket.closed) return;
+      if (this.reachable && this.session !== null) socket.send(this.world.snapshot());
+      else socket.hangUp();
+    });
+    return socket;
+  }
+
+  request(method: Method, path: string, body?: unknown): Promise<Reply> {
+    if (!this.reachable) return Promise.reject(new TypeError("Failed to fetch"));
+    return Promise.resolve(this.#answer(method, path, body));
+  }
+
+  #answer(method: Method, path: string, body: unknown): Reply {
+    if (path === "/api/session" && method === "POST") return this.#signIn(body);
+    if (this.session === null) return problem(401, "Please sign in.");
+    if (path === "/api/session" && method === "GET") return { status: 200, body: this.session };
+    if (path === "/api/session" && method === "DELETE") {
+      this.session = null;
+      return { status: 204, body: null };
+    }
+    const laneId = /^\/api\/lanes\/([^/]+)\/mode$/.exec(path)?.[1];
+    if (laneId !== undefined && method === "PUT" && hasStrings(body, "mode")) return this.#order(laneId, body.mode);
+    return problem(404, "There is no such page.");
+  }
+
+  #signIn(body: unknown): Reply {
+    if (!hasStrings(body, "name", "password") || body.password !== PASSWORD) {
+      return problem(401, "The name or the password is not right.");
+    }
+    this.session = { name: body.name, role: body.name };
+    return { status: 200, body: this.session };
+  }
+
+  #order(laneId: string, mode: string): Reply {
+    if (!this.world.laneIds.includes(laneId)) return problem(404, `There is no lane ${laneId}.`);
+    this.orders.push(`${laneId} ${mode}`);
+    this.world.change(laneId, { state: mode === "open" ? "ready" : "closed" });
+    return { status: 200, body: { lane_id: laneId, mode } };
+  }
+}
+
+function problem(status: number, detail: string): Reply {
+  return { status, body: { type: "about:blank", title: "", status, detail, code: "" } };
+}
+
+function setFaults(world: FakeWorld): void {
+  world.change("village-2", { state: "faulted", detail: "turnstile does not answer", passages_per_minute: 0 });
+  world.change("village-3", { state: "closed", detail: "closed by control_room", passages_per_minute: 0 });
+  world.change("north-1", { state: "released", detail: "fire release" });
+  world.change("north-fast", { state: "unserved", detail: "", passages_per_minute: 0 });
+  world.change("summit-2", { state: "starting", detail: "", last: null });
+  world.raise({
+    alarm_key: "turnstile:village-2",
+    severity: "warning",
+    gate_id: "village",
+    lane_id: "village-2",
+    text: { zh: "闸机没有应答", en: "The turnstile does not answer" },
+  });
+  world.raise({
+    alarm_key: "fire:north-1",
+    severity: "critical",
+    gate_id: "north",
+    lane_id: "north-1",
+    text: { zh: "消防释放已触发，闸臂已放开", en: "Fire release is on, the arm is free" },
+  });
+  world.raise({
+    alarm_key: "lane:north-fast",
+    severity: "critical",
+    gate_id: "north",
+    lane_id: "north-fast",
+    text: { zh: "通道程序没有应答，正在重启", en: "The lane does not answer and is being restarted" },
+  });
+}

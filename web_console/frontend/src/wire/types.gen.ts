@@ -1,0 +1,190 @@
+// Generated from schema.json by scripts/wire-types.mjs; do not edit.
+
+export type FeedFrame = Snapshot | Delta | Heartbeat;
+
+/**
+ * One open alarm.
+ */
+export interface AlarmView {
+  alarm_key: string;
+  gate_id: string;
+  lane_id: string;
+  severity: string;
+  since: string;
+  text: Text;
+}
+/**
+ * One sentence in Chinese and in English.
+ */
+export interface Text {
+  en: string;
+  zh: string;
+}
+/**
+ * What can be bought here. Prices are indicative: only a quote is binding.
+ */
+export interface CatalogueView {
+  currency: string;
+  products: ProductView[];
+  site: Text;
+  tariff_version: string;
+}
+/**
+ * One thing that is sold: base prices in minor units by day kind, and what each unit type pays of them in percent.
+ */
+export interface ProductView {
+  code: string;
+  entries: number;
+  lane_classes: ("fast" | "standard")[];
+  name: Text;
+  prices: {
+    [k: string]: number;
+  };
+  units: UnitPrice[];
+}
+/**
+ * What one unit type pays, as a share of the product's price in percent.
+ */
+export interface UnitPrice {
+  percent: number;
+  unit: string;
+}
+/**
+ * What changed after `since` up to `version`: whole views of changed gates and lanes; alarms whole when they changed.
+ */
+export interface Delta {
+  alarms: AlarmView[] | null;
+  at: string;
+  gates: GateView[];
+  lanes: LaneView[];
+  since: number;
+  type: "delta";
+  version: number;
+}
+/**
+ * One gate: its lanes' sums.
+ */
+export interface GateView {
+  gate_id: string;
+  name: Text;
+  passages: number;
+  passages_per_minute: number;
+  queue: number | null;
+}
+/**
+ * One lane as a console shows it.
+ */
+export interface LaneView {
+  detail: string;
+  gate_id: string;
+  lane_class: string;
+  lane_id: string;
+  last: LastDecision | null;
+  name: Text;
+  passages: number;
+  passages_per_minute: number;
+  queue: number | null;
+  refusals: number;
+  state: string;
+}
+/**
+ * The newest verdict at a lane, with its reason in words.
+ */
+export interface LastDecision {
+  admitted: boolean;
+  at: string;
+  reason: string;
+  text: Text;
+}
+/**
+ * Everything, at `version`.
+ */
+export interface Snapshot {
+  alarms: AlarmView[];
+  at: string;
+  gates: GateView[];
+  lanes: LaneView[];
+  site: Text;
+  type: "snapshot";
+  version: number;
+}
+/**
+ * Nothing changed; the feed is alive and stands at `version`.
+ */
+export interface Heartbeat {
+  at: string;
+  type: "heartbeat";
+  version: number;
+}
+/**
+ * One gate with its lanes and open alarms.
+ */
+export interface GateDetail {
+  alarms: AlarmView[];
+  gate: GateView;
+  lanes: LaneView[];
+  version: number;
+}
+/**
+ * Every gate and lane as the feed saw them at `version`.
+ */
+export interface GateList {
+  alarms: AlarmView[];
+  gates: GateView[];
+  lanes: LaneView[];
+  version: number;
+}
+/**
+ * Whether the resort can serve; `ok` is true when every part is.
+ */
+export interface HealthView {
+  ok: boolean;
+  parts: PartHealth[];
+}
+/**
+ * One part the console depends on.
+ */
+export interface PartHealth {
+  detail: string;
+  ok: boolean;
+  part: string;
+}
+/**
+ * Open a lane to guests, or close it. Exit, fire release and power loss never wait for this.
+ */
+export interface LaneModeAsk {
+  mode: "closed" | "open";
+}
+/**
+ * The order as accepted; the feed tells when the lane follows.
+ */
+export interface LaneModeView {
+  lane_id: string;
+  mode: "closed" | "open";
+}
+/**
+ * An error answer (RFC 9457, `application/problem+json`). `code` is stable; `detail` is one sentence for people.
+ */
+export interface Problem {
+  code: string;
+  detail: string;
+  field?: string;
+  incident?: string;
+  status: number;
+  title: string;
+  type: string;
+}
+/**
+ * Who is signed in on this cookie.
+ */
+export interface SessionView {
+  name: string;
+  role: string;
+}
+/**
+ * A name and a password, exchanged for the session cookie.
+ */
+export interface SignIn {
+  name: string;
+  password: string;
+}
