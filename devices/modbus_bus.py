@@ -36,6 +36,7 @@ RECONNECT_FIRST_S = 0.05
 RECONNECT_MAX_S = 0.4
 DEAD_AFTER_SILENCES = 2
 UNIT_REST_S = 0.5
+READ_MAX_BYTES = 2**20
 QUEUE_SHARE = 0.5  # of the time-out, at most spent waiting behind other requests
 
 
@@ -81,10 +82,16 @@ class _Link:
             trace_packet=self._inspect,
             trace_connect=self._changed,
         )
+        # pymodbus forgets a longer stream unseen; one read of the event loop must always come by `_inspect`.
+        self._client.ctx.max_buffer_size = READ_MAX_BYTES
 
     async def connect(self) -> bool:
         """Whether the peer took the connection within the time-out."""
-        connected = await self._client.connect()
+        try:
+            connected = await self._client.connect()
+        except BaseException:
+            self.drop("connecting was given up")
+            raise
         if not connected:
             self.drop("it does not take the connection")
         return connected and not self.lost.is_set()
@@ -135,7 +142,8 @@ class _SharedBus:
     def __init__(self, settings: BusSettings) -> None:
         self.settings = settings
         self.holders = 0
-        self.tried = asyncio.Event()  # the first attempt to connect is over
+        self.attempts = 0  # to connect, with or without success
+        self._attempted = asyncio.Event()  # the present attempt is over; each attempt has its own event
         self._timeout_s = settings.timeout_ms / 1000
         self._link: _Link | None = None
         self._turn = asyncio.Lock()
@@ -181,6 +189,12 @@ class _SharedBus:
         self._note_answer(unit)
         return answer
 
+    async def next_attempt(self, unit: int) -> None:
+        """Wait until the present or next attempt to connect is over. Raises TurnstileUnreachable when there is none to come."""
+        if self._keeper.done():
+            raise self._unreachable(unit, "its connection was given back")
+        await self._attempted.wait()
+
     async def close(self) -> None:
         """Hang up and end the task; waits until the socket is gone."""
         self._keeper.cancel()
@@ -220,23 +234,17 @@ class _SharedBus:
         away = False
         while True:
             link = _Link(self.settings)
-            try:
-                if await link.connect():
-                    self._link = link
-                    self._silences = 0
-                    self._silent_units.clear()
-                    self._rest_until.clear()
-                    if away:
-                        log.info("turnstile bus %s is back", self.settings)
-                        away = False
-                    self.tried.set()
-                    await link.lost.wait()
-                    if link.answered:
-                        delay_s = RECONNECT_FIRST_S
-            finally:
-                if self._link is None:
-                    link.drop("the connection was closed")
-                self.tried.set()
+            if await link.connect():
+                self._take(link)
+                if away:
+                    log.info("turnstile bus %s is back", self.settings)
+                    away = False
+                self._end_attempt()
+                await link.lost.wait()
+                if link.answered:
+                    delay_s = RECONNECT_FIRST_S
+            else:
+                self._end_attempt()
             self._link = None
             if not away:
                 log.warning("turnstile bus %s is away: %s", self.settings, link.detail)
@@ -244,7 +252,20 @@ class _SharedBus:
             await asyncio.sleep(delay_s)
             delay_s = min(2 * delay_s, RECONNECT_MAX_S)
 
+    def _take(self, link: _Link) -> None:
+        """Requests go over `link` from now on; what was known about silences belonged to the one before."""
+        self._link = link
+        self._silences = 0
+        self._silent_units.clear()
+        self._rest_until.clear()
+
+    def _end_attempt(self) -> None:
+        self.attempts += 1
+        self._attempted.set()
+        self._attempted = asyncio.Event()
+
     def _keeper_ended(self, keeper: asyncio.Task[None]) -> None:
+        self._end_attempt()  # whoever waits for one must not wait for ever
         if not keeper.cancelled() and (error := keeper.exception()) is not None:
             log.error("the keeper of turnstile bus %s failed", self.settings, exc_info=error)
 
@@ -265,8 +286,13 @@ class UnitHandle:
 
     async def wait_first_attempt(self) -> None:
         """Wait until the bus was tried once, with or without success; takes one time-out at most."""
-        if self._bus is not None:
-            await self._bus.tried.wait()
+        if self._bus is not None and not self._bus.attempts:
+            await self._bus.next_attempt(self.unit)
+
+    async def wait_connected(self) -> None:
+        """Wait until the bus is connected, however long its peer stays away. Raises TurnstileUnreachable on close."""
+        while self._bus is not None and not self._bus.connected:
+            await self._bus.next_attempt(self.unit)
 
     async def transact(self, request: ModbusPDU) -> ModbusPDU:
         """Send `request` to this unit, once; the answer is a normal one and belongs to it."""

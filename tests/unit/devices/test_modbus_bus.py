@@ -1,0 +1,444 @@
+"""Shared buses against a raw peer that answers late, wrongly, in halves or not at all."""
+
+import asyncio
+import logging
+import socket
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from pymodbus.pdu import ModbusPDU
+from pymodbus.pdu.bit_message import WriteSingleCoilRequest
+from pymodbus.pdu.register_message import ReadInputRegistersRequest
+
+from devices.modbus_bus import UNIT_REST_S, BusRegistry, BusSettings, UnitHandle, parse_bus
+from resort.errors import InvalidConfig, TurnstileUnreachable
+
+PATIENT_MS = 5_000  # a time-out that no test lives to see
+HASTY_MS = 250  # one that a test waits for; long enough that a stalled machine still answers what shall be answered
+
+
+class Peer:
+    """The far end of a bus, played by the test: it sees each request and writes whatever it likes."""
+
+    def __init__(self) -> None:
+        self.requests: asyncio.Queue[tuple[bytes, asyncio.StreamWriter]] = asyncio.Queue()
+        self.hung_up: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
+        self.connections = 0
+        self.port = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._server.wait_closed()
+
+    async def next_request(self) -> tuple[bytes, asyncio.StreamWriter]:
+        async with asyncio.timeout(10):
+            return await self.requests.get()
+
+    async def next_hang_up(self) -> asyncio.StreamWriter:
+        async with asyncio.timeout(10):
+            return await self.hung_up.get()
+
+    async def let_client_read(self) -> None:
+        """Return when the client under test has read what was written: a younger connection is served after older data."""
+        _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.close()
+        await writer.wait_closed()
+        await self.next_hang_up()
+        self.connections -= 1
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        self.connections += 1
+        try:
+            while True:
+                head = await reader.readexactly(6)
+                body = await reader.readexactly(int.from_bytes(head[4:], "big"))
+                self.requests.put_nowait((head + body, writer))
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            self.hung_up.put_nowait(writer)
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+
+
+@pytest.fixture
+async def peer() -> AsyncIterator[Peer]:
+    peer = Peer()
+    await peer.start()
+    yield peer
+    await peer.stop()
+
+
+@asynccontextmanager
+async def leased(peer: Peer, timeout_ms: int, *units: int) -> AsyncIterator[list[UnitHandle]]:
+    """Connected handles on one bus, given back at the end; a registry that is empty then holds no connection."""
+    registry = BusRegistry()
+    handles = [registry.lease(BusSettings("127.0.0.1", peer.port, timeout_ms), unit) for unit in units]
+    try:
+        async with asyncio.timeout(10):
+            await handles[0].wait_connected()
+        yield handles
+    finally:
+        for handle in handles:
+            await handle.close()
+
+
+def read(count: int = 1) -> ModbusPDU:
+    return ReadInputRegistersRequest(address=0, count=count)
+
+
+def pulse() -> ModbusPDU:
+    return WriteSingleCoilRequest(address=0, bits=[True])
+
+
+def answer(request: bytes, *words: int, transaction: int | None = None) -> bytes:
+    """The normal answer to a read, as bytes; `transaction` other than the request's for a confused peer."""
+    body = struct.pack(f">BBB{len(words)}H", request[6], 4, 2 * len(words), *words)
+    head = request[:2] if transaction is None else struct.pack(">H", transaction)
+    return head + b"\0\0" + struct.pack(">H", len(body)) + body
+
+
+async def fails(call: "asyncio.Task[ModbusPDU] | UnitHandle", request: ModbusPDU | None = None) -> TurnstileUnreachable:
+    """The error that a call ends in."""
+    task = start(call, request) if isinstance(call, UnitHandle) else call
+    with pytest.raises(TurnstileUnreachable) as caught:
+        await asyncio.wait_for(task, 10)
+    return caught.value
+
+
+def start(handle: UnitHandle, request: ModbusPDU | None = None) -> asyncio.Task[ModbusPDU]:
+    return asyncio.create_task(handle.transact(request or read()))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+# --- the ordinary way ---
+
+
+async def test_a_request_reaches_its_unit_and_gets_its_answer(peer: Peer) -> None:
+    async with leased(peer, PATIENT_MS, 9) as (handle,):
+        call = start(handle, read(2))
+        request, writer = await peer.next_request()
+        assert request[6:] == bytes([9, 4, 0, 0, 0, 2])
+        writer.write(answer(request, 11, 22))
+        assert list((await call).registers) == [11, 22]
+
+
+async def test_units_share_one_connection_and_take_turns(peer: Peer) -> None:
+    async with leased(peer, PATIENT_MS, 1, 2) as (first, second):
+        calls = [start(first), start(second)]
+        request, writer = await peer.next_request()
+        await peer.let_client_read()
+        assert peer.requests.empty()
+        writer.write(answer(request, 1))
+        request, writer = await peer.next_request()
+        writer.write(answer(request, 2))
+        assert [list((await call).registers) for call in calls] == [[1], [2]]
+        assert peer.connections == 1
+
+
+async def test_an_answer_may_come_in_pieces(peer: Peer) -> None:
+    async with leased(peer, PATIENT_MS, 1) as (handle,):
+        call = start(handle)
+        request, writer = await peer.next_request()
+        for byte in answer(request, 77):
+            writer.write(bytes([byte]))
+            await peer.let_client_read()
+        assert list((await call).registers) == [77]
+
+
+async def test_the_connection_closes_behind_the_last_user(peer: Peer) -> None:
+    async with leased(peer, PATIENT_MS, 1, 2) as (first, second):
+        await first.close()
+        await first.close()
+        call = start(second)
+        request, writer = await peer.next_request()
+        writer.write(answer(request, 5))
+        await call
+        assert (await fails(first)).detail == "its connection was given back"
+        assert peer.hung_up.empty()
+        await second.close()
+        await peer.next_hang_up()
+
+
+async def test_a_bus_can_be_leased_again_after_it_was_closed(peer: Peer) -> None:
+    registry = BusRegistry()
+    for timeout_ms in (PATIENT_MS, HASTY_MS):  # the settings of a closed bus bind nobody
+        handle = registry.lease(BusSettings("127.0.0.1", peer.port, timeout_ms), 1)
+        await handle.wait_first_attempt()
+        assert handle.connected
+        await handle.close()
+    assert peer.connections == 2
+
+
+async def test_clashing_settings_are_refused_and_agreeing_ones_share(peer: Peer) -> None:
+    registry = BusRegistry()
+    settings = BusSettings("127.0.0.1", peer.port, 300)
+    first = registry.lease(settings, 1)
+    with pytest.raises(InvalidConfig, match="300 ms"):
+        registry.lease(BusSettings("127.0.0.1", peer.port, 500), 2)
+    second = registry.lease(BusSettings("127.0.0.1", peer.port, 300), 2)
+    await second.wait_connected()
+    await first.close()
+    assert second.connected
+    await second.close()
+    assert peer.connections == 1
+
+
+@pytest.mark.parametrize("unit", [-1, 256])
+async def test_a_unit_outside_the_byte_is_refused_and_opens_nothing(unit: int) -> None:
+    with pytest.raises(InvalidConfig):
+        BusRegistry().lease(BusSettings("127.0.0.1", 9, 300), unit)
+    assert len(asyncio.all_tasks()) == 1
+
+
+# --- failures ---
+
+
+async def test_without_a_peer_calls_fail_at_once() -> None:
+    handle = BusRegistry().lease(BusSettings("127.0.0.1", free_port(), PATIENT_MS), 1)
+    assert (await fails(handle)).detail == "not connected"  # not even the first attempt is waited for
+    await handle.wait_first_attempt()
+    error = await fails(handle)
+    assert error.detail == "not connected"
+    assert "unit 1" in error.part
+    await handle.close()
+
+
+async def test_silence_is_a_time_out_and_nothing_is_sent_twice(peer: Peer) -> None:
+    async with leased(peer, HASTY_MS, 1) as (handle,):
+        assert (await fails(handle, pulse())).detail == f"no answer within {HASTY_MS} ms"
+        await peer.next_request()
+        await peer.let_client_read()
+        assert peer.requests.empty()
+        assert peer.connections == 1
+
+
+async def test_two_silences_in_a_row_make_a_new_connection(peer: Peer) -> None:
+    async with leased(peer, HASTY_MS, 1) as (handle,):
+        await fails(handle, pulse())
+        await fails(handle, pulse())
+        await peer.next_hang_up()
+        async with asyncio.timeout(10):
+            await handle.wait_connected()
+        call = start(handle)
+        for _ in range(2):
+            assert (await peer.next_request())[0][7] == 5
+        request, writer = await peer.next_request()
+        assert request[7] == 4
+        writer.write(answer(request, 3))
+        assert list((await call).registers) == [3]
+        assert peer.connections == 2
+
+
+async def test_who_waits_too_long_in_the_queue_is_told_that_nothing_was_sent(peer: Peer) -> None:
+    async with leased(peer, HASTY_MS, 1, 2) as (first, second):
+        silent, queued = start(first), start(second, pulse())
+        assert (await fails(queued)).detail == "the bus is busy, nothing was sent"
+        assert "no answer" in (await fails(silent)).detail
+        assert (await peer.next_request())[0][6] == 1
+        assert peer.requests.empty()
+
+
+async def test_a_lost_connection_fails_the_waiting_request_long_before_its_time_out(peer: Peer) -> None:
+    async with leased(peer, PATIENT_MS, 1, 2) as (first, second):
+        waiting, queued = start(first), start(second)
+        _, writer = await peer.next_request()
+        writer.close()
+        assert (await fails(waiting)).detail == "the connection was lost"
+        assert (await fails(queued)).detail == "not connected"
+
+
+async def test_the_bus_heals_when_its_peer_returns(peer: Peer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with leased(peer, PATIENT_MS, 1) as (handle,):
+        waiting = start(handle)
+        await peer.next_request()
+        await peer.stop()
+        await fails(waiting)
+        for _ in range(20):
+            assert (await fails(handle)).detail == "not connected"
+        await peer.start()
+        async with asyncio.timeout(10):
+            await handle.wait_connected()
+        call = start(handle)
+        request, writer = await peer.next_request()
+        writer.write(answer(request, 8))
+        assert list((await call).registers) == [8]
+    # The edges, once each, however many calls failed in between.
+    assert [record.levelname for record in caplog.records if record.name != "asyncio"] == ["WARNING", "INFO"]
+
+
+async def test_an_exception_answer_is_told_and_keeps_the_connection(peer: Peer) -> None:
+    async with leased(peer, PATIENT_MS, 1) as (handle,):
+        for code in (2, 11):
+            call = start(handle)
+            request, writer = await peer.next_request()
+            writer.write(request[:4] + bytes([0, 3, 1, 0x84, code]))
+            assert f"exception {code} " in (await fails(call)).detail
+        assert peer.connections == 1
+        assert handle.connected
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"\xff" * 300,
+        bytes([0, 1, 0, 0, 0, 5, 1, 4, 4, 0, 1]),  # announces two registers, brings one
+        bytes([0, 1, 0, 0, 0, 3, 1, 0x2B, 0]),  # a function that nobody asked for
+        bytes([0, 1, 0, 0, 0, 5, 1, 3, 2, 0, 1]),  # a right answer to another function
+        bytes([0, 1, 0, 0, 0, 7, 1, 4, 4, 0, 1, 0, 2]),  # more registers than were asked for
+        bytes([0, 0, 0, 0, 0, 5, 1, 4, 2, 0, 1]),  # transaction 0, which pymodbus takes for any
+    ],
+)
+async def test_nonsense_costs_the_connection_and_no_more(peer: Peer, nonsense: bytes) -> None:
+    async with leased(peer, PATIENT_MS, 1) as (handle,):
+        call = start(handle)
+        _, writer = await peer.next_request()
+        writer.write(nonsense)
+        assert (await fails(call)).detail == "it answered nonsense"
+        await peer.next_hang_up()
+        async with asyncio.timeout(10):
+            await handle.wait_connected()
+        call = start(handle)
+        request, writer = await peer.next_request()
+        writer.write(answer(request, 4))
+        assert list((await call).registers) == [4]
+
+
+# --- late answers ---
+
+
+async def test_a_late_answer_just_before_the_new_one_is_thrown_away(peer: Peer) -> None:
+    async with leased(peer, HASTY_MS, 1) as (handle,):
+        await fails(handle)
+        late, writer = await peer.next_request()
+        call = start(handle)
+        request, same_writer = await peer.next_request()
+        assert same_writer is writer
+        writer.write(answer(late, 666) + answer(request, 1))
+        assert list((await call).registers) == [1]
+
+
+async def test_a_late_answer_between_two_requests_is_thrown_away(peer: Peer) -> None:
+    async with leased(peer, HASTY_MS, 1) as (handle,):
+        await fails(handle)
+        late, writer = await peer.next_request()
+        writer.write(answer(late, 666))
+        await peer.let_client_read()
+        call = start(handle)
+        request, _ = await peer.next_request()
+        writer.write(answer(request, 2))
+        assert list((await call).registers) == [2]
+        assert peer.connections == 1
+
+
+async def test_only_the_late_answer_is_still_a_silence(peer: Peer) -> None:
+    async with leased(peer, HASTY_MS, 1) as (handle,):
+        await fails(handle)
+        late, writer = await peer.next_request()
+        call = start(handle)
+        await peer.next_request()
+        writer.write(answer(late, 666))
+        assert "no answer" in (await fails(call)).detail
+
+
+async def test_half_a_late_answer_costs_the_connection(peer: Peer) -> None:
+    """Its other half would otherwise be taken for the beginning of the next answer."""
+    async with leased(peer, HASTY_MS, 1) as (handle,):
+        await fails(handle)
+        late, writer = await peer.next_request()
+        writer.write(answer(late, 666)[:8])
+        await peer.let_client_read()
+        assert (await fails(handle)).detail == "it sent half an answer"
+        await peer.next_hang_up()
+        assert peer.requests.empty()
+
+
+async def test_the_answer_to_a_cancelled_request_is_thrown_away(peer: Peer) -> None:
+    async with leased(peer, PATIENT_MS, 1) as (handle,):
+        cancelled = start(handle)
+        late, writer = await peer.next_request()
+        cancelled.cancel()
+        await asyncio.gather(cancelled, return_exceptions=True)
+        call = start(handle)
+        request, _ = await peer.next_request()
+        writer.write(answer(late, 666) + answer(request, 3))
+        assert list((await call).registers) == [3]
+
+
+# --- one silent unit among others ---
+
+
+async def test_a_silent_unit_rests_so_that_its_neighbours_need_not_wait(peer: Peer) -> None:
+    async with leased(peer, HASTY_MS, 1, 2) as (silent, lively):
+        for _ in range(2):
+            await fails(silent)
+            await peer.next_request()
+            call = start(lively)
+            request, writer = await peer.next_request()
+            writer.write(answer(request, 6))
+            await call
+        assert "lately" in (await fails(silent, pulse())).detail
+        assert peer.requests.empty()
+        await asyncio.sleep(UNIT_REST_S)  # the rest is a matter of real time
+        call = start(silent)
+        request, writer = await peer.next_request()
+        assert request[6] == 1
+        writer.write(answer(request, 7))
+        assert list((await call).registers) == [7]
+        assert peer.connections == 1
+
+
+# --- addresses ---
+
+
+@pytest.mark.parametrize(
+    ("bus", "host", "port"),
+    [
+        ("tcp://192.168.10.21:502", "192.168.10.21", 502),
+        ("tcp://gate-3.lan", "gate-3.lan", 502),
+        ("tcp://[fe80::1]:1502/", "fe80::1", 1502),
+        ("tcp://127.0.0.1:0", "127.0.0.1", 0),
+    ],
+)
+def test_bus_addresses(bus: str, host: str, port: int) -> None:
+    assert parse_bus(bus, 300) == BusSettings(host, port, 300)
+
+
+@pytest.mark.parametrize(
+    "bus",
+    [
+        "simulated",
+        "",
+        "tcp://",
+        "tcp://:502",
+        "tcp://host:port",
+        "tcp://host:70000",
+        "udp://host:502",
+        "tcp://host:502/x",
+        "tcp://me@host:502",
+        "tcp://a..b:502",
+        "tcp://[::1:502",
+    ],
+)
+def test_what_is_no_bus_address_is_refused(bus: str) -> None:
+    with pytest.raises(InvalidConfig):
+        parse_bus(bus, 300)
