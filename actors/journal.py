@@ -67,13 +67,13 @@ class JournalActor:
 
     async def standing(self) -> JournalStanding:
         """How far the writer is. Raises LedgerUnavailable."""
-        behind = stream_order(await self._stream.last_id()) > stream_order(self._last)
+        behind = stream_order((await self._stream.position()).last_id) > stream_order(self._last)
         return JournalStanding(self._stored, self._unreadable, self._last, self._problem, behind)
 
     async def drain(self, patience_s: float) -> bool:
         """Wait until SQL holds everything that was streamed when this was called; False if that takes longer."""
         try:
-            target = stream_order(await self._stream.last_id())
+            target = stream_order((await self._stream.position()).last_id)
             async with asyncio.timeout(patience_s), self._advanced:
                 await self._advanced.wait_for(lambda: stream_order(self._last) >= target)
         except (TimeoutError, LedgerUnavailable):

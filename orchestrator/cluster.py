@@ -1,11 +1,12 @@
 """The one place where actors are built: every actor with its name, arguments, restarts and limits beside each other.
 
-`Cluster` starts a local Ray (loopback only, token, no dashboard) or joins the one that `ray_cluster.yaml` describes, creates the
-site's actors and knows whether they live. It opens no windows; `orchestrator/opening.py` does.
+`start_local_ray` starts a Ray of our own; `Cluster` creates the site's actors on it and knows whether they live. It opens no
+windows; `orchestrator/opening.py` does.
 """
 
 import asyncio
 import contextlib
+import logging
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -83,7 +84,7 @@ def placements(site: Site, stores: Stores) -> list[Placement]:
 def booted(cls: type) -> type:
     """The class whose constructor is also its `start`: Ray reruns the constructor on a restart, so there is one boot path."""
 
-    class Booted(cls):
+    class Booted(cls):  # type: ignore[misc]  # a class made at run time
         async def __init__(self, *arguments: object) -> None:  # type: ignore[misc]  # Ray awaits it
             super().__init__(*arguments)
             await self.start()
@@ -92,11 +93,29 @@ def booted(cls: type) -> type:
     return Booted
 
 
+def start_local_ray(temp_folder: Path) -> None:
+    """Start a local Ray of our own: loopback, its own token, no dashboard. Blocks some seconds. Raises Unavailable."""
+    os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    try:
+        ray.init(
+            address="local",
+            namespace=NAMESPACE,
+            include_dashboard=False,
+            num_cpus=max(2, os.cpu_count() or 2),
+            num_gpus=0,
+            object_store_memory=OBJECT_STORE_BYTES,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            _temp_dir=str(temp_folder),
+        )
+    except (RayError, OSError, RuntimeError, ValueError) as error:
+        raise Unavailable("Ray", str(error).splitlines()[0] if str(error) else type(error).__name__) from error
+
+
 class Cluster:
     """The site's actors. Use `start`, then `alive` as often as wanted, then `stop`."""
 
-    def __init__(self, site: Site, stores: Stores, temp_folder: Path) -> None:
-        self._temp_folder = temp_folder
+    def __init__(self, site: Site, stores: Stores) -> None:
         self._placements = placements(site, stores)
         self._handles: dict[str, Any] = {}
 
@@ -105,28 +124,10 @@ class Cluster:
         """How many actors the site has."""
         return len(self._placements)
 
-    def start_ray(self) -> None:
-        """Start a local Ray. Blocks some seconds. Raises Unavailable."""
-        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-        try:
-            ray.init(
-                address="local",
-                namespace=NAMESPACE,
-                include_dashboard=False,
-                num_cpus=max(2, os.cpu_count() or 2),
-                num_gpus=0,
-                object_store_memory=OBJECT_STORE_BYTES,
-                log_to_driver=False,
-                logging_level="ERROR",
-                _temp_dir=str(self._temp_folder),
-            )
-        except (RayError, OSError, RuntimeError, ValueError) as error:
-            raise Unavailable("Ray", str(error).splitlines()[0] if str(error) else type(error).__name__) from error
-
     async def start_actors(self, told: Callable[[str, int, int], None]) -> None:
         """Create every actor and wait until each answers; `told(name, ready, size)` after each. Raises Unavailable."""
         for place in self._placements:
-            actor_class = ray.remote(booted(place.cls))
+            actor_class: Any = ray.remote(booted(place.cls))
             self._handles[place.name] = actor_class.options(
                 name=place.name,
                 num_cpus=0,

@@ -32,7 +32,7 @@ def load_site(path: Path) -> Site:
 
 
 def with_addresses(site: Site, buses: dict[str, str], cameras: dict[str, str]) -> Site:
-    """The site with every `simulated` device at the address where the rehearsal stage plays it (bus by gate, camera by lane)."""
+    """The site with every `simulated` device where the rehearsal stage plays it (`buses` by gate, `cameras` by lane)."""
 
     def place(gate_id: str, lane: LaneSite) -> LaneSite:
         turnstile, camera = lane.turnstile, lane.camera

@@ -2,10 +2,11 @@
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from resort.clock import Moment
 from resort.errors import LedgerUnavailable
@@ -22,6 +23,13 @@ class StreamEntry(msgspec.Struct, frozen=True):
     stream_id: str
     event: JournalEvent | None
     raw: bytes
+
+
+class StreamPosition(msgspec.Struct, frozen=True):
+    """The newest id (`0-0` before the first entry), and how many entries were ever appended, trimmed ones included."""
+
+    last_id: str
+    appended: int
 
 
 def stream_order(stream_id: str) -> tuple[int, int]:
@@ -42,7 +50,7 @@ class JournalStream:
     async def read_after(self, stream_id: str, most: int, wait_ms: int) -> list[StreamEntry]:
         """Up to `most` entries after `stream_id`, in order; waits up to `wait_ms` for the first one (0: not at all)."""
         try:
-            answer = await self._redis.xread({self._keys.journal: stream_id}, count=most, block=wait_ms or None)
+            answer: Any = await self._redis.xread({self._keys.journal: stream_id}, count=most, block=wait_ms or None)
         except (RedisError, OSError, TimeoutError) as error:
             raise LedgerUnavailable("The journal stream", str(error).rstrip(".")) from error
         if not answer:
@@ -50,25 +58,15 @@ class JournalStream:
         _, entries = answer[0]
         return [_entry(entry_id, fields) for entry_id, fields in entries]
 
-    async def last_id(self) -> str:
-        """The id of the newest entry ever appended, `0-0` before the first."""
+    async def position(self) -> StreamPosition:
+        """Where the stream stands now."""
         try:
-            if not await self._redis.exists(self._keys.journal):
-                return FIRST
             information = await self._redis.xinfo_stream(self._keys.journal)
+        except ResponseError:
+            return StreamPosition(FIRST, 0)  # nothing was appended yet
         except (RedisError, OSError, TimeoutError) as error:
             raise LedgerUnavailable("The journal stream", str(error).rstrip(".")) from error
-        return _text(information["last-generated-id"])
-
-    async def appended(self) -> int:
-        """How many entries were ever appended, trimmed ones included."""
-        try:
-            if not await self._redis.exists(self._keys.journal):
-                return 0
-            information = await self._redis.xinfo_stream(self._keys.journal)
-        except (RedisError, OSError, TimeoutError) as error:
-            raise LedgerUnavailable("The journal stream", str(error).rstrip(".")) from error
-        return int(information["entries-added"])
+        return StreamPosition(_text(information["last-generated-id"]), int(information["entries-added"]))
 
     async def trim_stored(self, stored_id: str, now: Moment) -> None:
         """Forget entries that are both stored in SQL and older than `KEEP`."""

@@ -5,6 +5,7 @@ end of its append-only file was lost with the power).
 """
 
 import logging
+from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
@@ -35,7 +36,7 @@ async def ensure_ledger(redis: Redis, site: str, journal: JournalStore, tickets:
         whole = await redis.exists(keys.epoch)
     except (RedisError, OSError, TimeoutError) as error:
         raise LedgerUnavailable("The admission ledger", str(error).rstrip(".")) from error
-    if whole and stream_order(await JournalStream(redis, site).last_id()) >= stream_order(stored):
+    if whole and stream_order((await JournalStream(redis, site).position()).last_id) >= stream_order(stored):
         return None
     try:
         return await _rebuild(redis, keys, journal, tickets, stored, clock)
@@ -48,7 +49,7 @@ async def _rebuild(
 ) -> int:
     await redis.delete(keys.epoch)
     usage: dict[TicketId, Usage] = {}
-    lanes: dict[str, dict[str, bytes | str]] = {}
+    lanes: dict[str, dict[Any, Any]] = {}
     async for event in journal.ticket_events():
         usage[event.ticket_id] = use(usage.get(event.ticket_id, Usage()), event)
         _remember(lanes, event)
@@ -58,9 +59,13 @@ async def _rebuild(
     pipeline = redis.pipeline(transaction=False)
     async for ticket_id, entitlement in tickets.entitlements():
         record = TicketRecord(version, entitlement, usage.get(ticket_id, Usage()))
-        fields = {"v": record.version, "e": msgspec.json.encode(entitlement), "u": msgspec.json.encode(record.usage)}
+        columns: dict[Any, Any] = {
+            "v": record.version,
+            "e": msgspec.json.encode(entitlement),
+            "u": msgspec.json.encode(record.usage),
+        }
         pipeline.delete(keys.ticket(ticket_id))
-        pipeline.hset(keys.ticket(ticket_id), mapping=fields)
+        pipeline.hset(keys.ticket(ticket_id), mapping=columns)
         written += 1
         if written % BATCH == 0:
             await pipeline.execute()
@@ -73,7 +78,7 @@ async def _rebuild(
     return written
 
 
-def _remember(lanes: dict[str, dict[str, bytes | str]], event: GrantIssued | GrantOutcome) -> None:
+def _remember(lanes: dict[str, dict[Any, Any]], event: GrantIssued | GrantOutcome) -> None:
     lane = lanes.setdefault(str(event.lane_id), {"g": b""})
     lane["g"] = msgspec.json.encode(event) if isinstance(event, GrantIssued) else b""
     if not isinstance(event, GrantOutcomeUnknown):
@@ -85,10 +90,11 @@ async def _advance_stream(redis: Redis, keys: LedgerKeys, stored: str) -> None:
     if stream_order(stored) == (0, 0):
         return
     if not await redis.exists(keys.journal):
-        placeholder = await redis.xadd(keys.journal, {"e": b""})
+        placeholder: Any = await redis.xadd(keys.journal, {"e": b""})
         await redis.xdel(keys.journal, placeholder)
         last = placeholder.decode()
     else:
-        last = (await redis.xinfo_stream(keys.journal))["last-generated-id"].decode()
+        information: Any = await redis.xinfo_stream(keys.journal)
+        last = information["last-generated-id"].decode()
     if stream_order(last) < stream_order(stored):
-        await redis.execute_command("XSETID", keys.journal, stored)
+        await redis.execute_command("XSETID", keys.journal, stored)  # type: ignore[no-untyped-call]

@@ -54,7 +54,7 @@ class ValkeyServer:
         client = connect(self.url)
         try:
             async with asyncio.timeout(patience_s):
-                while not await self._answers(client):
+                while not await self._answers(client):  # noqa: ASYNC110 - another process's start is no event of ours
                     await asyncio.sleep(0.02)
         except TimeoutError:
             await self.stop()

@@ -1,0 +1,54 @@
+# Two commands for a newcomer: `make run` and `make test`. Everything else is for people who work on Snowgate.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: run test install lint types unit integration scenario web bench lock picture clean
+
+run: install
+	$(BIN)/snowgate up $(ARGS)
+
+test: install lint types unit integration scenario web
+
+install: $(VENV)/.installed
+
+# The lock names every package with its version and hashes; the package build makes the console's pages.
+$(VENV)/.installed: requirements.lock pyproject.toml $(shell find web_console/frontend -type f -not -path '*/node_modules/*' 2>/dev/null)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+types: install
+	$(BIN)/mypy
+
+unit: install
+	$(BIN)/pytest tests/unit tests/property
+
+integration: install
+	$(BIN)/pytest tests/integration
+
+scenario: install
+	$(BIN)/pytest tests/scenario
+
+web: install
+	$(BIN)/pytest tests/web
+
+bench: install
+	$(BIN)/snowgate bench gate $(ARGS)
+
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements.lock
+
+picture: install
+	$(BIN)/python -m tests.web.picture docs/images/console.png
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache

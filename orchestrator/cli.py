@@ -1,0 +1,112 @@
+"""The `snowgate` command. Every failure is one sentence; exit 0 means that what was promised held."""
+
+import asyncio
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.doctor import examine
+from orchestrator.measured import Bench
+from orchestrator.opening import Opening
+from orchestrator.run import run_up, say
+from orchestrator.settings import load_site, places
+from orchestrator.users import add_user, set_password
+from resort.errors import NotFound, SnowgateError
+
+DEMO_SITE = Path("config/demo.yaml")
+DATA = Path("data")
+
+app = typer.Typer(help="Snowgate: tickets on every channel, gates that admit their holders.", no_args_is_help=True)
+user = typer.Typer(help="People who may sign in.", no_args_is_help=True)
+app.add_typer(user, name="user")
+
+SiteOption = Annotated[Path, typer.Option("--site", help="The site file.")]
+DataOption = Annotated[Path, typer.Option("--data", help="The folder that keeps tickets, passages and keys.")]
+JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the outcome to this file.")]
+SeedOption = Annotated[int, typer.Option("--seed", help="Seed of the guests' behaviour.")]
+
+
+@app.command()
+def up(
+    site: SiteOption = DEMO_SITE,
+    data: DataOption = DATA,
+    for_s: Annotated[float | None, typer.Option("--for", min=1, help="Run this many seconds, then close.")] = None,
+    json_file: JsonOption = None,
+    seed: SeedOption = 1,
+    port: Annotated[int | None, typer.Option("--port", min=0, max=65535, help="Console port; 0 takes a free one.")] = None,
+    guests: Annotated[bool, typer.Option(help="Send simulated guests where devices are simulated.")] = True,
+) -> None:
+    """Open the resort and run it until Ctrl-C."""
+    raise typer.Exit(asyncio.run(run_up(Opening(site, data, seed, port, guests), for_s, json_file)))
+
+
+@app.command()
+def doctor(site: SiteOption = DEMO_SITE, data: DataOption = DATA) -> None:
+    """Say what works here and what is missing, each with what to do."""
+    findings = asyncio.run(examine(site, data))
+    for finding in findings:
+        say(str(finding))
+    raise typer.Exit(0 if all(finding.good or not finding.needed for finding in findings) else 1)
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(help="What to measure, e.g. gate.")],
+    json_file: JsonOption = None,
+    seed: SeedOption = 1,
+    seconds: Annotated[float, typer.Option(min=1, help="How long each part is measured.")] = 5.0,
+) -> None:
+    """Measure something, beside limits measured in the same run."""
+    points = {point.name: point for point in entry_points(group="snowgate.benches")}
+    if name not in points:
+        raise NotFound("bench", f"{name} (there are: {', '.join(sorted(points))})")
+    measure: Bench = points[name].load()
+    outcome = asyncio.run(measure(seed, seconds, say))
+    for group in (outcome.figures, outcome.limits, outcome.ratios):
+        for figure, value in group.items():
+            say(f"  {figure:32} {value:g}")
+    if json_file is not None:
+        outcome.write(json_file)
+
+
+@user.command("add")
+def user_add(
+    name: str,
+    role: Annotated[str, typer.Option(help="admin, control_room, cashier or viewer.")],
+    data: DataOption = DATA,
+) -> None:
+    """Add somebody; the password is asked for."""
+    password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    asyncio.run(add_user(places(data), name, role, password))
+    say(f"{name} may sign in as {role}.")
+
+
+@user.command("password")
+def user_password(name: str, data: DataOption = DATA) -> None:
+    """Set a new password, which is asked for; the user's sessions end."""
+    password = typer.prompt("New password", hide_input=True, confirmation_prompt=True)
+    asyncio.run(set_password(places(data), name, password))
+    say(f"{name} has a new password.")
+
+
+@app.command("check-site")
+def check_site_file(site: SiteOption = DEMO_SITE) -> None:
+    """Check a site file and say what it describes."""
+    found = load_site(site)
+    say(f"{found.name.en}: {len(found.gates)} gates, {len(found.lanes())} lanes, {len(found.products)} products.")
+
+
+def main() -> None:
+    """Entry point: commands of rooms above plug in by the group `snowgate.commands`."""
+    for point in entry_points(group="snowgate.commands"):
+        app.add_typer(point.load(), name=point.name)
+    try:
+        app()
+    except SnowgateError as error:
+        print(f"snowgate: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

@@ -1,0 +1,210 @@
+"""Opening and closing a site: stores, Ray, actors, windows and the rehearsal stage, each after what it needs."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import msgspec
+
+from actors.feed_client import RayFeed, RayGates
+from actors.pricing_client import RayPricingShards
+from orchestrator.cluster import Cluster, Stores, start_local_ray
+from orchestrator.leftovers import RunFile
+from orchestrator.parts import OpenResort, Window
+from orchestrator.settings import load_site, needs_stage, places, with_addresses
+from orchestrator.stages import Stage, StageAddresses
+from resort.clock import SystemClock
+from resort.errors import PartMissing, SnowgateError
+from resort.ids import RandomIds
+from resort.site import Site
+from sales.office import TicketOffice
+from storage.accounts import Accounts
+from storage.database import Database
+from storage.entitlements_redis import RedisEntitlements
+from storage.journal_sql import JournalStore
+from storage.journal_stream import JournalStream
+from storage.key_file import ensure_keys
+from storage.migrate import upgrade
+from storage.redis_ledger import connect
+from storage.valkey_server import ValkeyServer
+
+Told = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What `snowgate up` was asked for. `port` overrides the site's console port; 0 takes a free one."""
+
+    site_file: Path
+    data: Path
+    seed: int = 1
+    port: int | None = None
+    guests: bool = True
+
+
+class OpenSite:
+    """A site that is open. Made by `open_site`; `close` leaves no process and no socket behind."""
+
+    def __init__(self, opening: Opening, told: Told) -> None:
+        self.clock = SystemClock()
+        self.ids = RandomIds()
+        self.address = ""
+        self.first_password: str | None = None
+        self.opened_in_s = 0.0
+        self.seed = opening.seed
+        self._opening = opening
+        self._told = told
+        self._began = self.clock.now()
+        self._closers = contextlib.AsyncExitStack()
+        self._windows: list[Window] = []
+        self.stage: Stage | None = None
+        self._stage_paused = False
+
+    async def open(self) -> None:
+        """Open everything; on an error what was opened is closed again. Raises SnowgateError."""
+        try:
+            await self._open()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Guests first, then windows, lanes, journal, Ray, stores; idempotent."""
+        await self._closers.aclose()
+
+    async def pause_guests(self) -> dict[str, int]:
+        """Let nobody new come, wait until the lanes are empty; answers what the guests did."""
+        if self.stage is None or self._stage_paused:
+            return {}
+        self._stage_paused = True
+        return await self.stage.pause()
+
+    def local_day(self) -> date:
+        """Today at the site."""
+        return self.clock.now().at.astimezone(self.site.zone).date()
+
+    # ---- the steps, in order
+
+    async def _open(self) -> None:
+        opening = self._opening
+        self.places = places(opening.data)
+        self.site = self._site_asked_for(load_site(opening.site_file))
+        run_file = RunFile(self.places.run_file)
+        run_file.acquire()
+        self._closers.callback(run_file.release)
+        ended = await asyncio.to_thread(run_file.end_recorded)
+        if ended:
+            self._tell(f"ended {ended} processes that a killed run had left behind")
+        redis_url, addresses = await self._open_parts()
+        run_file.record_children()
+        self.cluster = Cluster(
+            with_addresses(self.site, addresses.buses, addresses.cameras),
+            Stores(redis_url, self.places.database_url, self.places.key_file, self.site_name),
+        )
+        await asyncio.to_thread(start_local_ray, self.places.runtime / "ray")
+        self._closers.push_async_callback(self.cluster.stop)
+        run_file.record_children()
+        self._tell("Ray is ready")
+        await self.cluster.start_actors(lambda name, ready, size: self._tell(f"{ready}/{size} {name} is ready"))
+        await self._open_windows(redis_url)
+        await self._open_doors()
+        run_file.record_children()
+        self.opened_in_s = self.clock.now().ms_since(self._began) / 1000
+
+    def _site_asked_for(self, site: Site) -> Site:
+        if self._opening.port is None:
+            return site
+        return msgspec.structs.replace(site, runtime=msgspec.structs.replace(site.runtime, console_port=self._opening.port))
+
+    @property
+    def site_name(self) -> str:
+        """The name under which the site's keys stand in the ledger."""
+        return self._opening.site_file.stem
+
+    async def _open_parts(self) -> tuple[str, StageAddresses]:
+        """SQL, ledger store and stage need nothing of each other: they start together."""
+        _, redis_url, addresses = await asyncio.gather(self._open_database(), self._open_redis(), self._open_stage())
+        return redis_url, addresses
+
+    async def _open_database(self) -> None:
+        await upgrade(self.places.database_url)
+        self.database = Database(self.places.database_url)
+        self._closers.push_async_callback(self.database.dispose)
+        self.journal = JournalStore(self.database)
+        self._tell("the database is ready")
+
+    async def _open_redis(self) -> str:
+        redis_url = self.places.redis_url
+        if redis_url is None:
+            server = ValkeyServer(self.places.data / "valkey", self.places.runtime / "valkey.sock")
+            await server.start()
+            self._closers.push_async_callback(server.stop)
+            redis_url = server.url
+            self._tell("Valkey is ready")
+        self.redis = connect(redis_url)
+        self._closers.push_async_callback(self.redis.aclose)
+        self.stream = JournalStream(self.redis, self.site_name)
+        return redis_url
+
+    async def _open_stage(self) -> StageAddresses:
+        if not needs_stage(self.site):
+            return StageAddresses({}, {})
+        found = list(entry_points(group="snowgate.stages"))
+        if not found:
+            raise PartMissing("The rehearsal stage", "install the package with its entry points (make install)")
+        stage: Stage = found[0].load()()
+        self.stage = stage
+        self._closers.push_async_callback(stage.stop)
+        addresses = await stage.start(self._opening.site_file, self._opening.seed)
+        self._tell("the rehearsal stage plays turnstiles and cameras")
+        return addresses
+
+    async def _open_windows(self, redis_url: str) -> None:
+        keys = ensure_keys(self.places.key_file)
+        publisher_redis = connect(redis_url)
+        self._closers.push_async_callback(publisher_redis.aclose)
+        pricing = RayPricingShards(self.site.runtime.pricing_shards)
+        publisher = RedisEntitlements(publisher_redis, self.site_name)
+        office = TicketOffice(self.database, pricing, publisher, keys, self.site, self.clock, self.ids)
+        await office.start()
+        self._closers.push_async_callback(office.close)
+        self.accounts = Accounts(self.database, self.clock, self.ids)
+        self.first_password = await self.accounts.ensure_admin()
+        resort = OpenResort(self.site, self.clock, self.ids, office, self.accounts, RayFeed(), RayGates(self.site))
+        for point in entry_points(group="snowgate.windows"):
+            window: Window = point.load()()
+            self._closers.push_async_callback(window.stop)
+            self.address = await window.start(resort)
+            self._tell(f"{point.name} at {self.address}")
+
+    async def _open_doors(self) -> None:
+        if self.stage is None or not self._opening.guests:
+            return
+        self._closers.push_async_callback(self._send_guests_home)
+        await self.stage.open_doors(self.address, await self._channel_key(), self.local_day())
+
+    async def _send_guests_home(self) -> None:
+        with contextlib.suppress(SnowgateError, TimeoutError):
+            async with asyncio.timeout(3.0):
+                await self.pause_guests()
+
+    async def _channel_key(self) -> str:
+        """The sales channel key of the rehearsal's guests; made once, kept in the data folder for its owner only."""
+        path = self.places.channel_key_file
+        if path.exists():
+            key = path.read_text()
+            if await self.accounts.channel_of(key) is not None:
+                return key
+        key = await self.accounts.create_channel_key("rehearsal guests", "kiosk")
+        path.unlink(missing_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(key)
+        return key
+
+    def _tell(self, text: str) -> None:
+        self._told(f"{self.clock.now().ms_since(self._began) / 1000:5.1f} s  {text}")

@@ -1,0 +1,55 @@
+"""What a run amounted to, counted from the journal's events and nothing else. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from resort.figures import percentile
+from resort.ids import TicketId
+from resort.messages import GrantIssued, GrantOutcomeUnknown, GrantReleased, JournalEvent, PassageConfirmed, ScanRefused
+
+PERCENTS = (50, 95, 99)
+
+
+def count_duplicates(events: Iterable[JournalEvent], entries: dict[TicketId, int]) -> int:
+    """Event ids that occur more than once, plus passages beyond what their tickets allow (one entry where unknown)."""
+    ids: Counter[str] = Counter()
+    passages: Counter[TicketId] = Counter()
+    for event in events:
+        ids[event.event_id] += 1
+        if isinstance(event, PassageConfirmed):
+            passages[event.ticket_id] += 1
+    repeated = sum(count - 1 for count in ids.values())
+    beyond = sum(max(0, count - entries.get(ticket_id, 1)) for ticket_id, count in passages.items())
+    return repeated + beyond
+
+
+def summarise(events: list[JournalEvent]) -> dict[str, float]:
+    """The figures of a run: counts, refusals by reason, and latencies in ms."""
+    figures: dict[str, float] = {"scans": 0, "grants": 0, "passages": 0, "released": 0, "unknown": 0}
+    decisions: list[float] = []
+    opens: list[float] = []
+    for event in events:
+        match event:
+            case GrantIssued():
+                figures["grants"] += 1
+                figures["scans"] += 1
+            case ScanRefused():
+                figures["scans"] += 1
+                key = f"refused_{event.reason}"
+                figures[key] = figures.get(key, 0) + 1
+                decisions.append(event.decision_ms)
+            case PassageConfirmed():
+                figures["passages"] += 1
+            case GrantReleased():
+                figures["released"] += 1
+            case GrantOutcomeUnknown():
+                figures["unknown"] += 1
+        if isinstance(event, PassageConfirmed | GrantReleased):
+            if event.decision_ms is not None:
+                decisions.append(event.decision_ms)
+            if event.open_ms is not None:
+                opens.append(event.open_ms)
+    for name, values in (("decision", decisions), ("scan_to_open", opens)):
+        for percent in PERCENTS:
+            figures[f"{name}_p{percent}_ms"] = round(percentile(values, percent), 3)
+    return figures
