@@ -8,12 +8,11 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 from resort.clock import Clock, SystemClock
 from resort.errors import Bug, Busy, DatabaseUnavailable, NotFound
 from resort.ids import IdSource, RandomIds
-from resort.inventory import HoldChange, InventoryCell
 from resort.pricing import Quote, QuoteRequest, check_request, make_quote, shard_of
 from resort.site import ProductSite, Site
 from storage.database import Database
@@ -115,7 +114,7 @@ class PricingActor:
             async with self._db.write() as connection:
                 cell = await load_cell(connection, product, day, order_id, now)
                 if cell is not None:
-                    await store_changes(connection, cell, _given_back(cell, order_id, now))
+                    await store_changes(connection, cell, cell.release(order_id, now))
 
     async def places_left(self, product: str, day: date) -> int:
         """Places that can be sold now. Raises NotFound, DatabaseUnavailable."""
@@ -202,8 +201,3 @@ class PricingActor:
                 if self._away:
                     _log.info("shard %s sweeps again", self._shard)
                 self._away = False
-
-
-def _given_back(cell: InventoryCell, order_id: str, now: datetime) -> list[HoldChange]:
-    """A hold that ran out is given back as expired: `release` leaves it to that step."""
-    return [*cell.expire(now), *cell.release(order_id, now)]

