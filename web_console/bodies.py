@@ -14,11 +14,11 @@ from resort.pricing import Channel
 from resort.site import DayKind, LaneClass, UnitPrice
 from resort.texts import Text
 
-ShortText = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_.-]+$")]
+# Not `$` at the end, which in Python lets a newline follow; `(?![^])` would be JavaScript only.
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+(?![\s\S])")]
 # JSON numbers above 2**53 - 1 are not exact in every client (RFC 8259, section 6).
 MinorUnits = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
-CurrencyCode = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
+CurrencyCode = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}(?![\s\S])")]
 
 
 class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,8 +28,8 @@ class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class SignIn(Ask, frozen=True):
     """A name and a password, exchanged for the session cookie."""
 
-    name: ShortText
-    password: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    password: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
 
 
 class SessionView(msgspec.Struct, frozen=True):

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
-from storage.accounts import Accounts, User
 
 from resort.errors import NotPermitted, NotSignedIn
+from storage.accounts import Accounts, User
 from web_console.problems import HttpRefusal
 
 SESSION_COOKIE = "snowgate_session"
@@ -101,12 +101,11 @@ def check_same_site(request: web.Request, *, socket: bool = False) -> None:
         return
     origin = request.headers.get(hdrs.ORIGIN)
     site = request.headers.get("Sec-Fetch-Site")
-    if (
-        (site is not None and site not in {"same-origin", "none"})
-        or (origin is not None and not same_host(origin, request.host))
-        or (socket and origin is None and SESSION_COOKIE in request.cookies)
-    ):
+    foreign_site = site is not None and site not in {"same-origin", "none"}
+    if foreign_site or (origin is not None and not same_host(origin, request.host)):
         raise HttpRefusal(403, "cross_site", "Requests from pages of other sites are refused.")
+    if socket and origin is None and SESSION_COOKIE in request.cookies:
+        raise HttpRefusal(403, "origin_required", "A WebSocket that brings a cookie has to name its Origin.")
 
 
 def same_host(origin: str, host: str) -> bool:

@@ -8,9 +8,9 @@ import asyncio
 import logging
 
 from aiohttp import WSMsgType, hdrs, web
-from storage.accounts import Accounts
 
 from resort.errors import Busy, NotSignedIn, SnowgateError
+from storage.accounts import Accounts
 from web_console.feed_hub import GOING_AWAY, FeedHub, FeedTiming, Mailbox
 from web_console.problems import HttpRefusal
 from web_console.routes import Call

@@ -23,6 +23,7 @@ _log = logging.getLogger(__name__)
 PROBLEM_TYPE = "application/problem+json"
 DETAIL_LIMIT = 300  # a detail may quote input; the quote must not make the answer as long as the request
 RETRY_UNAVAILABLE_S = 2
+BEARER = 'Bearer realm="snowgate"'  # RFC 9110 wants every 401 to name a scheme; this one opens no dialogue in browsers
 
 # Looked up along the class's ancestors, nearest first, so a new error is answered like its branch of the tree.
 STATUS_OF: Mapping[type[SnowgateError], HTTPStatus] = {
@@ -89,7 +90,7 @@ def response_to(error: SnowgateError, ids: IdSource) -> web.Response:
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         return incident_response(error, ids)
     if isinstance(error, errors.NotSignedIn):
-        return problem_response(status, error.code, str(error), headers={"WWW-Authenticate": 'Bearer realm="snowgate"'})
+        return problem_response(status, error.code, str(error), headers={"WWW-Authenticate": BEARER})
     if isinstance(error, errors.Busy):
         retry = {"Retry-After": str(max(1, math.ceil(error.retry_after_s)))}
         return problem_response(status, error.code, str(error), headers=retry)

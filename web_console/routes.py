@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.typedefs import Handler
-from storage.accounts import Accounts
 
 from resort.errors import Invalid
+from storage.accounts import Accounts
 from web_console.callers import NOBODY, SAFE_METHODS, Caller, Who, check_same_site, idempotency_key, identify
 from web_console.problems import HttpRefusal, problem_response
 

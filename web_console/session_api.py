@@ -3,11 +3,12 @@
 from collections.abc import Callable
 
 from aiohttp import web
-from storage.accounts import Accounts
 
 from resort.errors import NotSignedIn
+from storage.accounts import Accounts
 from web_console.bodies import SessionView, SignIn
 from web_console.callers import SESSION_COOKIE, SHOPPERS, STAFF
+from web_console.problems import BEARER, HttpRefusal
 from web_console.routes import Call, Route, respond
 
 
@@ -33,7 +34,12 @@ class SessionApi:
     async def sign_in(self, call: Call) -> web.StreamResponse:
         """Check name and password; the old session of this browser ends."""
         ask: SignIn = call.body
-        token, user = await self._accounts.sign_in(ask.name, ask.password)
+        try:
+            signed_in = await self._accounts.sign_in(ask.name, ask.password)
+        except NotSignedIn as error:
+            # The error's own sentence speaks to those who sent nothing; which of the two was wrong stays untold.
+            raise HttpRefusal(401, error.code, "The name or the password is wrong.", {"WWW-Authenticate": BEARER}) from None
+        token, user = signed_in.token, signed_in.user
         if call.caller.by_cookie and call.caller.token is not None:
             await self._end(call.caller.token)
         response = respond(SessionView(user.name, user.role), 201)

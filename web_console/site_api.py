@@ -2,11 +2,10 @@
 
 import asyncio
 
-from storage.accounts import Accounts
-
 from resort.errors import NotFound, SnowgateError
 from resort.feed import LaneView
 from resort.ports import GateControl
+from storage.accounts import Accounts
 from web_console.bodies import GateDetail, GateList, HealthView, LaneModeAsk, LaneModeView, PartHealth
 from web_console.callers import ANYONE, CONTROL, STAFF
 from web_console.feed_hub import FeedHub

@@ -1,0 +1,201 @@
+"""Hand-written stand-ins for the ticket office, accounts and gates: small, obedient, and able to fail on command."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import msgspec
+import yaml
+
+from orchestrator.parts import OpenResort
+from resort.clock import ManualClock
+from resort.errors import AmountMismatch, NotFound, NotSignedIn
+from resort.feed import Delta, GateView, LaneView, Snapshot
+from resort.ids import SeededIds
+from resort.pricing import Quote, QuoteRequest, check_request, make_quote
+from resort.site import ProductSite, Site
+from resort.texts import Text
+from sales.office import OrderView, Payment, TicketView
+from sim.memory_feed import MemoryFeed
+from storage.accounts import SignedIn, User
+
+AT = datetime(2027, 1, 5, 1, 0, tzinfo=UTC)
+DAY = date(2027, 1, 8)
+PASSWORD = "right horse"
+STAFF = {"anna": "admin", "carl": "cashier", "cora": "control_room", "vera": "viewer"}
+CHANNEL_KEYS = {"key-of-partner": "partner", "key-of-kiosk": "kiosk"}
+TICKET = "00112233445566ff"
+CONFIG = Path(__file__).parents[3] / "config" / "demo.yaml"
+
+
+def demo_site(port: int = 0) -> Site:
+    """The demo resort on a port of the kernel's choice."""
+    site = msgspec.convert(yaml.safe_load(CONFIG.read_text(encoding="utf-8")), Site)
+    return msgspec.structs.replace(site, runtime=msgspec.structs.replace(site.runtime, console_port=port))
+
+
+def lane_view(lane_id: str, passages: int = 0, state: str = "ready", detail: str = "") -> LaneView:
+    return LaneView(
+        lane_id=lane_id,
+        gate_id=lane_id.split("-")[0],
+        name=Text("道", lane_id),
+        lane_class="standard",
+        state=state,
+        detail=detail,
+        passages=passages,
+        refusals=0,
+        passages_per_minute=0,
+        queue=None,
+        last=None,
+    )
+
+
+def board(version: int = 1, passages: int = 0) -> Snapshot:
+    gates = [GateView(name, Text("门", name), passages, 0, None) for name in ("village", "north")]
+    lanes = [lane_view("village-1", passages), lane_view("village-2"), lane_view("north-1")]
+    return Snapshot(version, AT, Text("场", "Site"), gates, lanes, [])
+
+
+async def pass_one(feed: MemoryFeed, detail: str = "") -> Delta:
+    """One more passage at village-1."""
+    old = feed.board
+    lane = lane_view("village-1", old.lanes[0].passages + 1, detail=detail)
+    gate = msgspec.structs.replace(old.gates[0], passages=old.gates[0].passages + 1)
+    delta = Delta(old.version, old.version + 1, AT, [gate], [lane], None)
+    new = msgspec.structs.replace(old, version=delta.version, gates=[gate, *old.gates[1:]], lanes=[lane, *old.lanes[1:]])
+    await feed.change(delta, new)
+    return delta
+
+
+class Breakable:
+    """Raises `fails_with` on every call while it is set."""
+
+    fails_with: Exception | None = None
+
+    def check(self) -> None:
+        if self.fails_with is not None:
+            raise self.fails_with
+
+
+class FakeOffice(Breakable):
+    """Quotes by the real rules; orders in a dictionary."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.ids = SeededIds("office")
+        self.quotes: dict[str, Quote] = {}
+        self.orders: dict[str, OrderView] = {}
+        self.calls: list[tuple[str, ...]] = []
+
+    def products(self) -> list[ProductSite]:
+        return self.site.products
+
+    async def quote(self, request: QuoteRequest) -> Quote:
+        self.check()
+        limits = self.site.sales_limits
+        product = check_request(request, self.site.product(request.product), AT.date(), limits)
+        quote = make_quote(request, product, self.site.tariff, limits, AT, self.ids)
+        self.quotes[quote.quote_id] = quote
+        return quote
+
+    async def place_order(self, quote_id: str, channel: str, idempotency_key: str) -> OrderView:
+        self.check()
+        self.calls.append(("place", channel, idempotency_key))
+        quote = self.quotes.get(quote_id)
+        if quote is None:
+            raise NotFound("quote", quote_id)
+        order_id = self.ids.new("order")
+        view = OrderView(
+            order_id, "on_hold", channel, quote.product, quote.day, quote.units, quote.total, quote.expires_at, [], None
+        )
+        self.orders[order_id] = view
+        return view
+
+    async def order(self, order_id: str) -> OrderView:
+        self.check()
+        if order_id not in self.orders:
+            raise NotFound("order", order_id)
+        return self.orders[order_id]
+
+    async def pay(self, order_id: str, payment: Payment, channel: str, idempotency_key: str) -> OrderView:
+        order = await self.order(order_id)
+        self.calls.append(("pay", channel, idempotency_key))
+        if payment.amount != order.total:
+            raise AmountMismatch(str(payment.amount), str(order.total))
+        ticket = await self.ticket(TICKET)
+        self.orders[order_id] = msgspec.structs.replace(order, state="issued", tickets=[ticket])
+        return self.orders[order_id]
+
+    async def cancel(self, order_id: str) -> OrderView:
+        order = await self.order(order_id)
+        self.orders[order_id] = msgspec.structs.replace(order, state="cancelled")
+        return self.orders[order_id]
+
+    async def ticket(self, ticket_id: str) -> TicketView:
+        self.check()
+        if ticket_id != TICKET:
+            raise NotFound("ticket", ticket_id)
+        return TicketView(ticket_id, "adult", "single", DAY, "THE-SECRET-CODE", 1, 0)
+
+
+class FakeAccounts(Breakable):
+    """Everybody's password is PASSWORD; tokens are counted."""
+
+    def __init__(self) -> None:
+        self.sessions: dict[str, User] = {}
+        self.lookups = 0
+
+    async def sign_in(self, name: str, password: str) -> SignedIn:
+        self.check()
+        if name not in STAFF or password != PASSWORD:
+            raise NotSignedIn
+        token = f"token-{len(self.sessions) + 1}-{name}"
+        self.sessions[token] = User(f"user-{name}", name, STAFF[name])
+        return SignedIn(token, self.sessions[token])
+
+    async def user_of(self, token: str) -> User | None:
+        self.check()
+        self.lookups += 1
+        return self.sessions.get(token)
+
+    async def sign_out(self, token: str) -> None:
+        self.check()
+        self.sessions.pop(token, None)
+
+    async def channel_of(self, key: str) -> str | None:
+        self.check()
+        return CHANNEL_KEYS.get(key)
+
+
+class FakeGates(Breakable):
+    """Remembers what was ordered."""
+
+    def __init__(self) -> None:
+        self.orders: list[tuple[str, str, str]] = []
+
+    async def set_mode(self, lane_id: str, mode: str, ordered_by: str) -> None:
+        self.check()
+        if lane_id not in {"village-1", "village-2", "north-1"}:
+            raise NotFound("lane", lane_id)
+        self.orders.append((lane_id, mode, ordered_by))
+
+
+class FakeResort:
+    """All parts, and the `OpenResort` that they make."""
+
+    def __init__(self, *, port: int = 0, heartbeat_s: float = 0.05) -> None:
+        self.site = demo_site(port)
+        self.office = FakeOffice(self.site)
+        self.accounts = FakeAccounts()
+        self.gates = FakeGates()
+        self.feed = MemoryFeed(board(), heartbeat_s=heartbeat_s)
+
+    def opened(self) -> OpenResort:
+        return OpenResort(
+            site=self.site,
+            clock=ManualClock(AT),
+            ids=SeededIds("window"),
+            office=self.office,
+            accounts=self.accounts,
+            feed=self.feed,
+            gates=self.gates,
+        )
