@@ -85,6 +85,17 @@ class JournalStore:
             last = await connection.scalar(select(journal.c.stream_id).order_by(journal.c.seq.desc()).limit(1))
         return str(last) if last is not None else START
 
+    async def last_seq(self) -> int:
+        """The place of the event stored last, 0 when there is none."""
+        async with self._db.read() as connection:
+            return int(await connection.scalar(select(func.max(journal.c.seq))) or 0)
+
+    async def newest_at(self) -> datetime | None:
+        """When the newest event happened, by the clock of whoever saw it; None when there is none."""
+        async with self._db.read() as connection:
+            newest: datetime | None = await connection.scalar(select(func.max(journal.c.at)))
+            return newest
+
     async def count(self) -> int:
         """How many events are stored."""
         async with self._db.read() as connection:

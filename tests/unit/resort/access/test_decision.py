@@ -1,0 +1,51 @@
+"""The decision: one ticket, one scan, one reason."""
+
+from datetime import date
+
+import msgspec
+import pytest
+
+from resort.access.decision import Scan, decide
+from resort.access.entitlement import Entitlement, TicketRecord, Usage
+from resort.access.reasons import EXPLANATIONS, Reason
+from resort.ids import GrantId
+from resort.site import LaneClass
+
+TODAY = date(2026, 12, 12)
+TICKET = TicketRecord(1, Entitlement("single", "adult", TODAY, 1, ("standard",)), Usage())
+
+
+def _with(usage: Usage | None = None, **entitlement: object) -> TicketRecord:
+    changed = msgspec.structs.replace(TICKET.entitlement, **entitlement)
+    return TicketRecord(1, changed, usage or Usage())
+
+
+@pytest.mark.parametrize(
+    ("ticket", "lane_class", "reason"),
+    [
+        (TICKET, "standard", Reason.ADMITTED),
+        (None, "standard", Reason.UNKNOWN_TICKET),
+        (_with(valid_on=date(2026, 12, 13)), "standard", Reason.WRONG_DAY),
+        (_with(Usage(used=1)), "standard", Reason.ALREADY_USED),
+        (_with(Usage(used=1, unknown=1)), "standard", Reason.OUTCOME_UNKNOWN),
+        (_with(Usage(open_grant=GrantId("g"))), "standard", Reason.IN_USE),
+        (_with(Usage(used=1), entries=2), "standard", Reason.ADMITTED),
+        (_with(Usage(used=2), entries=2), "standard", Reason.ALREADY_USED),
+        (TICKET, "fast", Reason.WRONG_LANE),
+        (_with(lane_classes=("standard", "fast")), "fast", Reason.ADMITTED),
+        (_with(blocked=True), "standard", Reason.BLOCKED),
+        (_with(Usage(used=1), blocked=True, valid_on=date(2026, 1, 1)), "fast", Reason.BLOCKED),
+    ],
+)
+def test_reason(ticket: TicketRecord | None, lane_class: LaneClass, reason: Reason) -> None:
+    decision = decide(Scan(lane_class, TODAY), ticket)
+    assert decision.reason is reason
+    assert decision.admitted == (reason is Reason.ADMITTED)
+
+
+def test_every_reason_is_explained_in_both_languages() -> None:
+    assert set(EXPLANATIONS) == set(Reason)
+    for text in EXPLANATIONS.values():
+        assert text.zh.strip()
+        assert text.en.strip()
+        assert any("\u4e00" <= character <= "\u9fff" for character in text.zh)
