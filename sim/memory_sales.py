@@ -1,5 +1,6 @@
 """Sales ports within one process, for tests and rehearsal: pricing shards without Ray, and lanes that are told in memory."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import date
 
@@ -49,12 +50,16 @@ class LocalPricing:
 
 
 class MemoryPublisher:
-    """`EntitlementPublisher` into a dictionary. `calls` counts how often each ticket was published; `away` makes it fail."""
+    """`EntitlementPublisher` into a dictionary. `calls` counts how often each ticket was published; `away` makes it fail.
+
+    `told` is set once anything was published.
+    """
 
     def __init__(self) -> None:
         self.records: dict[TicketId, TicketRecord] = {}
         self.calls: dict[TicketId, int] = {}
         self.away = False
+        self.told = asyncio.Event()
 
     async def publish(self, tickets: Sequence[tuple[TicketId, TicketRecord]]) -> None:
         """See the port."""
@@ -63,3 +68,5 @@ class MemoryPublisher:
         for ticket_id, record in tickets:
             self.records.setdefault(ticket_id, record)
             self.calls[ticket_id] = self.calls.get(ticket_id, 0) + 1
+        if tickets:
+            self.told.set()
