@@ -7,19 +7,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.unit.web_console.fakes import PASSWORD, FakeResort
-from web_console.feed_hub import FeedTiming
+from tests.unit.web_console.fakes import PASSWORD, QUICK, FakeResort
 from web_console.window import ConsoleWindow
-
-QUICK = FeedTiming(
-    pace_s=0.0,
-    patience_s=5.0,
-    backoff_first_s=0.01,
-    backoff_limit_s=0.02,
-    recheck_s=0.05,
-    send_limit_s=30.0,
-    close_limit_s=0.5,
-)
 
 
 @pytest.fixture(autouse=True)

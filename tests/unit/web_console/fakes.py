@@ -17,6 +17,7 @@ from resort.texts import Text
 from sales.office import OrderView, Payment, TicketView
 from sim.memory_feed import MemoryFeed
 from storage.accounts import SignedIn, User
+from web_console.feed_hub import FeedTiming
 
 AT = datetime(2027, 1, 5, 1, 0, tzinfo=UTC)
 DAY = date(2027, 1, 8)
@@ -24,6 +25,16 @@ PASSWORD = "right horse"
 STAFF = {"anna": "admin", "carl": "cashier", "cora": "control_room", "vera": "viewer"}
 CHANNEL_KEYS = {"key-of-partner": "partner", "key-of-kiosk": "kiosk"}
 TICKET = "00112233445566ff"
+# Every wait short, except for how long a client may take: tests wait for events, not for time.
+QUICK = FeedTiming(
+    pace_s=0.0,
+    patience_s=5.0,
+    backoff_first_s=0.01,
+    backoff_limit_s=0.02,
+    recheck_s=0.05,
+    send_limit_s=30.0,
+    close_limit_s=0.5,
+)
 CONFIG = Path(__file__).parents[3] / "config" / "demo.yaml"
 
 

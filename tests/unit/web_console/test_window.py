@@ -4,10 +4,12 @@ from collections.abc import Awaitable, Callable
 
 import aiohttp
 import pytest
+from yarl import URL
 
-from resort.errors import Busy, DatabaseUnavailable, InvalidTransition, SoldOut
+from resort.errors import Busy, DatabaseUnavailable, InvalidTransition, SoldOut, Unavailable
 from tests.unit.web_console.answers import assert_problem
-from tests.unit.web_console.fakes import DAY, STAFF, TICKET, FakeResort
+from tests.unit.web_console.fakes import DAY, QUICK, STAFF, TICKET, FakeResort
+from web_console.window import ConsoleWindow
 
 StaffMaker = Callable[[str], Awaitable[aiohttp.ClientSession]]
 ChannelMaker = Callable[[str], aiohttp.ClientSession]
@@ -281,3 +283,33 @@ async def test_security_headers_are_on_every_answer(client: aiohttp.ClientSessio
             assert answer.headers["Cache-Control"] == (
                 "public, max-age=31536000, immutable" if "assets" in path else "no-cache" if path == "/" else "no-store"
             )
+
+
+async def test_a_taken_port_is_told_in_one_sentence_and_leaves_nothing_open(url: str) -> None:
+    port = URL(url).port
+    assert port is not None
+    window = ConsoleWindow(timing=QUICK)
+    with pytest.raises(Unavailable) as refusal:
+        await window.start(FakeResort(port=port).opened())
+    assert str(refusal.value) == (
+        f"The console cannot be reached: port {port} on 127.0.0.1 is taken; "
+        "stop what uses it, or set runtime.console_port in the site file."
+    )
+    await window.stop()
+
+
+async def test_a_window_can_be_opened_again_after_it_was_stopped(resort: FakeResort) -> None:
+    window = ConsoleWindow(timing=QUICK)
+    for _ in range(2):
+        address = await window.start(resort.opened())
+        async with aiohttp.ClientSession(address) as session, session.get("/api/catalogue") as answer:
+            assert answer.status == 200
+        await window.stop()
+        await window.stop()
+        with pytest.raises(aiohttp.ClientConnectorError):
+            async with aiohttp.ClientSession(address) as session:
+                await session.get("/api/catalogue")
+
+
+async def test_stopping_before_starting_is_nothing() -> None:
+    await ConsoleWindow().stop()

@@ -1,0 +1,81 @@
+"""`/metrics` is what Prometheus reads: parsed by its own parser, and equal to the feed's figures."""
+
+import aiohttp
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from resort.figures import SiteFigures
+from tests.unit.web_console.fakes import FakeResort
+
+
+async def scrape(client: aiohttp.ClientSession) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    async with client.get("/metrics") as answer:
+        assert answer.status == 200
+        assert answer.headers["Content-Type"].startswith("text/plain; version=")
+        families = list(text_string_to_metric_families(await answer.text()))
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value for family in families for sample in family.samples
+    }
+
+
+@pytest.fixture
+def figures(resort: FakeResort) -> SiteFigures:
+    figures = resort.feed.counts
+    figures.grants.update({"village-1": 3})
+    figures.passages.update({"village-1": 2, "north-1": 5})
+    figures.refusals.update({("village-1", "already_used"): 4, ("north-1", "wrong_day"): 1})
+    figures.lane_states.update({"village-1": "ready", "north-1": "faulted"})
+    figures.open_alarms.update({"warning": 2})
+    for value_ms in (0.4, 0.5, 4.0, 99_999.0):
+        figures.decision.observe(value_ms)
+    figures.scan_to_open.observe(25.0)
+    return figures
+
+
+async def test_counters_and_states(client: aiohttp.ClientSession, figures: SiteFigures) -> None:
+    seen = await scrape(client)
+    assert seen["snowgate_passages_total", (("lane", "north-1"),)] == 5
+    assert seen["snowgate_grants_total", (("lane", "village-1"),)] == 3
+    assert seen["snowgate_refusals_total", (("lane", "village-1"), ("reason", "already_used"))] == 4
+    assert seen["snowgate_lane_state", (("lane", "north-1"), ("state", "faulted"))] == 1
+    assert seen["snowgate_lane_state", (("lane", "north-1"), ("state", "ready"))] == 0
+    assert sum(value for (name, _), value in seen.items() if name == "snowgate_lane_state") == 2
+    assert seen["snowgate_open_alarms", (("severity", "warning"),)] == 2
+    assert seen["snowgate_feed_up", ()] == 1
+    assert seen["snowgate_console_clients", ()] == 0
+    assert seen["process_open_fds", ()] > 0
+
+
+async def test_histograms_are_cumulative_and_in_seconds(client: aiohttp.ClientSession, figures: SiteFigures) -> None:
+    seen = await scrape(client)
+    name = "snowgate_lane_decision_seconds"
+    assert seen[f"{name}_bucket", (("le", "0.0005"),)] == 2, "a bound is inclusive"
+    assert seen[f"{name}_bucket", (("le", "0.005"),)] == 3
+    assert seen[f"{name}_bucket", (("le", "1.0"),)] == 3
+    assert seen[f"{name}_bucket", (("le", "+Inf"),)] == 4
+    assert seen[f"{name}_count", ()] == 4
+    assert seen[f"{name}_sum", ()] == pytest.approx(100.0039)
+    assert seen["snowgate_scan_to_open_seconds_bucket", (("le", "0.03"),)] == 1
+    assert seen["snowgate_scan_to_open_seconds_bucket", (("le", "0.02"),)] == 0
+
+
+async def test_each_scrape_shows_the_figures_of_now(client: aiohttp.ClientSession, figures: SiteFigures) -> None:
+    await scrape(client)
+    figures.passages["village-1"] += 1
+    assert (await scrape(client))["snowgate_passages_total", (("lane", "village-1"),)] == 3
+
+
+async def test_labels_are_escaped(client: aiohttp.ClientSession, figures: SiteFigures) -> None:
+    odd = 'lane "1"\\\nnext'
+    figures.passages[odd] = 1
+    assert (await scrape(client))["snowgate_passages_total", (("lane", odd),)] == 1
+
+
+async def test_without_the_feed_the_scrape_says_so(
+    client: aiohttp.ClientSession, figures: SiteFigures, resort: FakeResort
+) -> None:
+    await resort.feed.go_away()
+    seen = await scrape(client)
+    assert seen["snowgate_feed_up", ()] == 0
+    assert not any(name.startswith("snowgate_passages") for name, _ in seen)
+    assert seen["process_open_fds", ()] > 0
