@@ -26,7 +26,7 @@ from resort.errors import (
     Unavailable,
     WrongState,
 )
-from resort.ids import IdSource, OrderId, TicketId
+from resort.ids import IdSource, TicketId
 from resort.orders import OrderState, OrderTrigger, fingerprint
 from resort.ports import EntitlementPublisher, PricingShards
 from resort.pricing import Quote, QuoteRequest
@@ -113,21 +113,24 @@ class TicketOffice:
         QuoteExpired, SoldOut (the order is kept as refused), KeyReused, Invalid.
         """
         _check_key(channel, idempotency_key)
-        order_id = await self._insert_once(quote_id, channel, idempotency_key)
-        order = await self._load(order_id)
+        order = await self._insert_once(quote_id, channel, idempotency_key)
         if order.state is OrderState.NEW:
             order = await self._take_places(order)
+            if order.state is OrderState.ON_HOLD:
+                return self._order_view(order, [])
         if order.state is OrderState.REFUSED:
             raise SoldOut(order.quote.product, order.quote.day.isoformat(), order.refusal_left or 0)
-        return await self.order(order_id)
+        return await self.order(order.order_id)
 
     async def order(self, order_id: str) -> OrderView:
         """The order as it stands. Raises NotFound."""
-        order = await self._load(order_id)
-        if order.state in _OPEN and order.expires_at <= self._clock.now().at:
-            order = await self._move(order_id, OrderTrigger.LAPSED)
+        _check_id("order", order_id)
         async with self._db.read() as connection:
+            order = await _existing(connection, order_id)
             tickets = await order_tickets(connection, order_id) if order.state is OrderState.ISSUED else []
+        if order.state in _OPEN and order.expires_at <= self._clock.now().at:
+            await self._move(order_id, OrderTrigger.LAPSED)
+            return await self.order(order_id)
         return self._order_view(order, tickets)
 
     async def pay(self, order_id: str, payment: Payment, channel: str, idempotency_key: str) -> OrderView:
@@ -139,15 +142,15 @@ class TicketOffice:
         _check_key(channel, idempotency_key)
         now = self._clock.now().at
         amount = payment.amount
-        known = (await self._load(order_id)).order_id
-        mark = fingerprint("pay", known, payment.method, str(amount.minor), amount.currency)
+        _check_id("order", order_id)
+        mark = fingerprint("pay", order_id, payment.method, str(amount.minor), amount.currency)
         try:
             async with self._db.write() as connection:
-                claim = await claim_key(connection, channel, "pay", idempotency_key, mark, known, now)
+                claim = await claim_key(connection, channel, "pay", idempotency_key, mark, order_id, now)
                 if claim.fingerprint != mark:
                     raise KeyReused
                 if claim.fresh:
-                    await self._capture_and_issue(connection, known, payment, now)
+                    await self._capture_and_issue(connection, order_id, payment, now)
         except HoldExpired:
             await self._move(order_id, OrderTrigger.LAPSED)
             raise
@@ -158,7 +161,7 @@ class TicketOffice:
         """Give up an unpaid order and its places; idempotent. Raises NotFound, WrongState (paid, refused or expired)."""
         await self.order(order_id)  # an order whose time is over is expired, not cancelled
         async with self._db.write() as connection:
-            before = await self._locked(connection, order_id)
+            before = await _existing(connection, order_id, lock=True)
             after = before.machine()
             after.take(OrderTrigger.CANCEL)
             if after.state is not before.state:
@@ -187,8 +190,8 @@ class TicketOffice:
             await self._move(order.order_id, OrderTrigger.LAPSED)
         return len(overdue)
 
-    async def _insert_once(self, quote_id: str, channel: str, key: str) -> OrderId:
-        """The id of the order that this key stands for, stored as new if the key is."""
+    async def _insert_once(self, quote_id: str, channel: str, key: str) -> StoredOrder:
+        """The order that this key stands for, stored as new if the key is."""
         _check_id("quote", quote_id)
         mark = fingerprint("place", quote_id)
         now = self._clock.now().at
@@ -196,18 +199,18 @@ class TicketOffice:
             claim = await claim_key(connection, channel, "place", key, mark, self._ids.new("order"), now)
             if claim.fingerprint != mark:
                 raise KeyReused
-            if claim.fresh:
-                quote = await find_quote(connection, quote_id)
-                if quote is None:
-                    raise NotFound("quote", quote_id)
-                if quote.expires_at <= now:
-                    raise QuoteExpired(quote_id)
-                until = now + timedelta(seconds=self._site.sales_limits.hold_s)
-                state, story = OrderState.NEW, (OrderState.NEW.value,)
-                await insert_order(
-                    connection, StoredOrder(claim.order_id, channel, state, story, quote, None, None, now, until)
-                )
-        return claim.order_id
+            if not claim.fresh:
+                return await _existing(connection, claim.order_id)
+            quote = await find_quote(connection, quote_id)
+            if quote is None:
+                raise NotFound("quote", quote_id)
+            if quote.expires_at <= now:
+                raise QuoteExpired(quote_id)
+            until = now + timedelta(seconds=self._site.sales_limits.hold_s)
+            story = (OrderState.NEW.value,)
+            order = StoredOrder(claim.order_id, channel, OrderState.NEW, story, quote, None, None, now, until)
+            await insert_order(connection, order)
+            return order
 
     async def _take_places(self, order: StoredOrder) -> StoredOrder:
         """Let a new order have its places; answers the order in its new state. Safe to repeat and to do twice at once."""
@@ -227,7 +230,7 @@ class TicketOffice:
     ) -> StoredOrder:
         """Store what we found out about an order, unless it has moved on meanwhile; answers it as it stands."""
         async with self._db.write() as connection:
-            before = await self._locked(connection, order_id)
+            before = await _existing(connection, order_id, lock=True)
             late = before.expires_at <= self._clock.now().at
             if trigger is OrderTrigger.LAPSED:
                 applies = before.state is OrderState.NEW or (before.state is OrderState.ON_HOLD and late)
@@ -243,11 +246,11 @@ class TicketOffice:
             after = before.machine()
             after.take(trigger)
             await store_state(connection, before, after, expires_at=until, refusal=refusal, refusal_left=left)
-            return await self._locked(connection, order_id)
+            return await _existing(connection, order_id, lock=True)
 
     async def _capture_and_issue(self, connection: AsyncConnection, order_id: str, payment: Payment, now: datetime) -> None:
         """Within the unit: places held become sold, the payment is booked, tickets are made and put in the outbox."""
-        order = await self._locked(connection, order_id)
+        order = await _existing(connection, order_id, lock=True)
         after = order.machine()
         after.take(OrderTrigger.PAY)
         quote = order.quote
@@ -281,17 +284,6 @@ class TicketOffice:
             await self._pricing.release(order.quote.product, order.quote.day, order.order_id)
         except (Unavailable, Busy) as error:
             _log.warning("order %s: its places return when its hold runs out: %s", order.order_id, error)
-
-    async def _load(self, order_id: str) -> StoredOrder:
-        _check_id("order", order_id)
-        async with self._db.read() as connection:
-            return await self._locked(connection, order_id, lock=False)
-
-    async def _locked(self, connection: AsyncConnection, order_id: str, *, lock: bool = True) -> StoredOrder:
-        order = await find_order(connection, order_id, lock=lock)
-        if order is None:
-            raise NotFound("order", order_id)
-        return order
 
     def _order_view(self, order: StoredOrder, tickets: list[StoredTicket]) -> OrderView:
         return OrderView(
@@ -329,6 +321,14 @@ class TicketOffice:
                 _log.debug("unpaid orders are ended later: %s", error)
             except Exception:
                 _log.exception("the net of the ticket office failed")
+
+
+async def _existing(connection: AsyncConnection, order_id: str, *, lock: bool = False) -> StoredOrder:
+    """The order. Raises NotFound."""
+    order = await find_order(connection, order_id, lock=lock)
+    if order is None:
+        raise NotFound("order", order_id)
+    return order
 
 
 def _check_key(channel: str, key: str) -> None:

@@ -32,15 +32,18 @@ class EntitlementRelay:
         """Publish every ticket that the lanes do not know yet; answers how many. Raises Unavailable; call again then."""
         published = 0
         async with self._turn:
-            while True:
+            full = True
+            while full:
                 async with self._db.read() as connection:
                     pending = await pending_entitlements(connection, BATCH)
+                full = len(pending) == BATCH
                 if not pending:
-                    return published
+                    break
                 await self._publisher.publish([(ticket_id, record) for _, ticket_id, record in pending])
                 async with self._db.write() as connection:
                     await mark_published(connection, [place for place, _, _ in pending], self._clock.now().at)
                 published += len(pending)
+        return published
 
     async def try_publish(self) -> None:
         """Publish, or leave it to the next time when a part is away: the tickets are sold either way."""

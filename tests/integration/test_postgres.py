@@ -7,6 +7,7 @@ root test run starts it as `nobody` (from a readable copy of the programs where 
 import asyncio
 import importlib.util
 import os
+import pwd
 import shutil
 import subprocess
 import tempfile
@@ -40,7 +41,8 @@ from storage.tables import metadata, tickets
 pytestmark = pytest.mark.realtime
 
 AS_ROOT = os.geteuid() == 0
-ACCOUNT: dict[str, str | int | list[str]] = {"user": "nobody", "group": "nogroup", "extra_groups": []} if AS_ROOT else {}
+NOBODY = pwd.getpwnam("nobody")
+ACCOUNT = {"user": NOBODY.pw_uid, "group": NOBODY.pw_gid, "extra_groups": []} if AS_ROOT else {}
 
 
 @dataclass
@@ -104,7 +106,7 @@ def server() -> Iterator[Server]:
     folder = Path(tempfile.mkdtemp(prefix="snowgate-pg-"))
     try:
         if AS_ROOT:
-            shutil.chown(folder, "nobody", "nogroup")
+            os.chown(folder, NOBODY.pw_uid, NOBODY.pw_gid)
             folder.chmod(0o755)
         server = Server(reachable_programs(folder), folder)
         server.run("initdb", "-D", f"{folder}/data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
