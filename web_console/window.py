@@ -52,7 +52,7 @@ class ConsoleWindow:
         try:
             await self._runner.setup()
             await web.TCPSite(self._runner, host, port).start()
-        except OSError as error:
+        except (OSError, OverflowError) as error:  # the latter for a port above 65535
             await self.stop()
             raise Unavailable("The console", _why_not(error, host, port)) from error
         await self._hub.start()
@@ -96,7 +96,9 @@ def address(host: str, port: int) -> str:
     return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
 
 
-def _why_not(error: OSError, host: str, port: int) -> str:
+def _why_not(error: OSError | OverflowError, host: str, port: int) -> str:
+    if isinstance(error, OverflowError):
+        return f"{port} is not a port; set runtime.console_port in the site file to 1 to 65535"
     if error.errno == errno.EADDRINUSE:
         return f"port {port} on {host} is taken; stop what uses it, or set runtime.console_port in the site file"
     return f"{host} port {port} cannot be opened ({error.strerror or error}); check runtime.console_host in the site file"

@@ -9,15 +9,10 @@ from tests.unit.web_console.fakes import TICKET, FakeResort
 from web_console.window import address
 
 
-@pytest.fixture
-def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    caplog.set_level(logging.DEBUG)
-    return _Lines(caplog)
+class LogLines:
+    """What was logged while a test ran."""
 
-
-class _Lines(list[str]):
     def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
-        super().__init__()
         self._caplog = caplog
 
     def access(self) -> list[str]:
@@ -26,8 +21,17 @@ class _Lines(list[str]):
     def all(self) -> str:
         return "\n".join(record.getMessage() for record in self._caplog.records)
 
+    def errors(self) -> list[logging.LogRecord]:
+        return [record for record in self._caplog.records if record.levelno >= logging.ERROR]
 
-async def test_access_lines_hold_templates(client: aiohttp.ClientSession, lines: _Lines) -> None:
+
+@pytest.fixture
+def lines(caplog: pytest.LogCaptureFixture) -> LogLines:
+    caplog.set_level(logging.DEBUG)
+    return LogLines(caplog)
+
+
+async def test_access_lines_hold_templates(client: aiohttp.ClientSession, lines: LogLines) -> None:
     secret = "key-of-partner"
     async with client.get(f"/api/tickets/{TICKET}?token=hidden", headers={"Authorization": f"Bearer {secret}"}) as answer:
         assert "THE-SECRET-CODE" in await answer.text()
@@ -44,13 +48,13 @@ async def test_access_lines_hold_templates(client: aiohttp.ClientSession, lines:
 
 
 async def test_an_incident_is_logged_once_with_its_number(
-    client: aiohttp.ClientSession, lines: _Lines, resort: FakeResort, caplog: pytest.LogCaptureFixture
+    client: aiohttp.ClientSession, lines: LogLines, resort: FakeResort
 ) -> None:
     resort.office.fails_with = RuntimeError("boom")
     quote = {"product": "single", "day": "2027-01-08", "units": {"adult": 1}}
     async with client.post("/api/quotes", json=quote) as answer:
         incident = (await answer.json(content_type=None))["incident"]
-    errors = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    errors = lines.errors()
     assert [incident in record.getMessage() for record in errors] == [True]
     assert errors[0].exc_info is not None
 
@@ -59,7 +63,7 @@ async def test_an_incident_is_logged_once_with_its_number(
     ("host", "port", "shown"),
     [
         ("127.0.0.1", 8080, "http://127.0.0.1:8080"),
-        ("0.0.0.0", 80, "http://127.0.0.1:80"),
+        ("0.0.0.0", 80, "http://127.0.0.1:80"),  # noqa: S104 - shown, not bound
         ("::", 8080, "http://[::1]:8080"),
         ("fe80::1", 8080, "http://[fe80::1]:8080"),
         ("console.resort.example", 8080, "http://console.resort.example:8080"),

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 import aiohttp
+import msgspec
 import pytest
 from yarl import URL
 
@@ -296,6 +297,14 @@ async def test_a_taken_port_is_told_in_one_sentence_and_leaves_nothing_open(url:
         "stop what uses it, or set runtime.console_port in the site file."
     )
     await window.stop()
+
+
+@pytest.mark.parametrize(("host", "port"), [("127.0.0.1", 99_999), ("192.0.2.1", 8080), ("no host at all", 8080)])
+async def test_an_address_that_cannot_be_opened_is_told_in_one_sentence(host: str, port: int, resort: FakeResort) -> None:
+    runtime = msgspec.structs.replace(resort.site.runtime, console_host=host, console_port=port)
+    resort.site = msgspec.structs.replace(resort.site, runtime=runtime)
+    with pytest.raises(Unavailable, match=r"in the site file\.$|to 65535\.$"):
+        await ConsoleWindow(timing=QUICK).start(resort.opened())
 
 
 async def test_a_window_can_be_opened_again_after_it_was_stopped(resort: FakeResort) -> None:
