@@ -25,7 +25,8 @@ def actor(name: str, what: str) -> Any:
 async def ask(call: Awaitable[T], what: str, timeout_s: float = CALL_S) -> T:
     """The call's answer. The actor's own SnowgateErrors come as themselves; a lost actor or time-out is Unavailable."""
     try:
-        return await asyncio.wait_for(call, timeout_s)
+        async with asyncio.timeout(timeout_s):
+            return await call
     except RayTaskError as error:
         if isinstance(error.cause, SnowgateError):
             raise error.cause from None

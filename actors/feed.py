@@ -68,7 +68,8 @@ class FeedActor:
         if since is not None and since == self._board.version:
             self._changed.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), HEARTBEAT_S)
+                async with asyncio.timeout(HEARTBEAT_S):
+                    await self._changed.wait()
             spent_ms = self._clock.now().ms_since(began)
             if spent_ms < FRAME_GAP_MS:
                 await asyncio.sleep((FRAME_GAP_MS - spent_ms) / 1000)
@@ -143,7 +144,8 @@ class FeedActor:
     async def _ask(self, gate_id: str) -> list[LaneStanding]:
         with contextlib.suppress(RayError, ValueError, TimeoutError):
             gate = ray.get_actor(gate_name(gate_id), namespace=NAMESPACE)
-            answer: list[LaneStanding] = await asyncio.wait_for(gate.standings.remote(), 1.0)
+            async with asyncio.timeout(1.0):
+                answer: list[LaneStanding] = await gate.standings.remote()
             return answer
         return []
 

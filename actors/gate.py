@@ -77,7 +77,8 @@ class GateActor:
         self._wanted[lane_id] = mode
         try:
             lane = ray.get_actor(lane_name(self._hosts[lane_id]), namespace=NAMESPACE)
-            await asyncio.wait_for(lane.order_mode.remote(lane_id, mode), 1.0)
+            async with asyncio.timeout(1.0):
+                await lane.order_mode.remote(lane_id, mode)
         except (RayError, ValueError, TimeoutError):
             _log.warning("gate %s: lane %s is away and takes its mode with its next report", self._gate_id, lane_id)
 

@@ -117,7 +117,8 @@ class LaneActor:
         """The wanted modes; none when the gate's actor is away: lanes then go on as they are."""
         with contextlib.suppress(RayError, ValueError, TimeoutError):
             gate = ray.get_actor(gate_name(self._hosting.gate_id), namespace=NAMESPACE)
-            answer: dict[str, LaneMode] = await asyncio.wait_for(gate.take_reports.remote(reports), FIRST_REPORT_S)
+            async with asyncio.timeout(FIRST_REPORT_S):
+                answer: dict[str, LaneMode] = await gate.take_reports.remote(reports)
             return answer
         return {}
 

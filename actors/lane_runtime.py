@@ -109,7 +109,8 @@ class LaneRuntime:
         if self._tasks and self.machine.awaits_rotation:
             self._idle.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._idle.wait(), patience_s)
+                async with asyncio.timeout(patience_s):
+                    await self._idle.wait()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -159,7 +160,9 @@ class LaneRuntime:
             interval_ms = limits.poll_active_ms if self.machine.awaits_rotation else limits.poll_idle_ms
             self._look_again.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._look_again.wait(), interval_ms / 1000)
+                # Not wait_for: until Python 3.12 it loses a cancellation that comes together with the event.
+                async with asyncio.timeout(interval_ms / 1000):
+                    await self._look_again.wait()
 
     async def _read(self) -> None:
         async for sighting in self._source.sightings():

@@ -94,14 +94,16 @@ class OrchestratorActor:
     async def _standings(self, gate_id: str) -> list[LaneStanding] | None:
         with contextlib.suppress(RayError, ValueError, TimeoutError):
             gate = ray.get_actor(gate_name(gate_id), namespace=NAMESPACE)
-            answer: list[LaneStanding] = await asyncio.wait_for(gate.standings.remote(), ANSWER_S)
+            async with asyncio.timeout(ANSWER_S):
+                answer: list[LaneStanding] = await gate.standings.remote()
             return answer
         return None
 
     async def _journal_is_stuck(self) -> bool:
         with contextlib.suppress(RayError, ValueError, TimeoutError, LedgerUnavailable):
             journal = ray.get_actor(JOURNAL, namespace=NAMESPACE)
-            standing: JournalStanding = await asyncio.wait_for(journal.standing.remote(), ANSWER_S)
+            async with asyncio.timeout(ANSWER_S):
+                standing: JournalStanding = await journal.standing.remote()
             return bool(standing.problem)
         return False
 
@@ -110,7 +112,8 @@ class OrchestratorActor:
         for _ in range(GRACE_TICKS):
             with contextlib.suppress(RayError, ValueError, TimeoutError):
                 feed = ray.get_actor(FEED, namespace=NAMESPACE)
-                frame: FeedFrame = await asyncio.wait_for(feed.next_frame.remote(None), ANSWER_S)
+                async with asyncio.timeout(ANSWER_S):
+                    frame: FeedFrame = await feed.next_frame.remote(None)
                 if isinstance(frame, Snapshot):
                     return [(alarm.alarm_key, alarm.gate_id, alarm.lane_id) for alarm in frame.alarms]
             await asyncio.sleep(TICK_S)

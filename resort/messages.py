@@ -87,10 +87,16 @@ class PassageOut(Event, frozen=True, kw_only=True, tag=True):
 
 
 class LaneChanged(Event, frozen=True, kw_only=True, tag=True):
-    """The lane entered a lasting state (`ready`, `closed`, `faulted`, `released`), with the reason in words."""
+    """The lane entered a lasting state (`ready`, `closed`, `faulted`, `released`), with the reason in words.
+
+    It carries the counters up to which every turn is accounted, so that a lane that restarts misses none; None before the
+    turnstile was read for the first time.
+    """
 
     state: str
     detail: str
+    counter_in: int | None = None
+    counter_out: int | None = None
 
 
 class AlarmRaised(Event, frozen=True, kw_only=True, tag=True):

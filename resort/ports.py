@@ -14,7 +14,7 @@ from resort.clock import Moment
 from resort.feed import FeedFrame
 from resort.figures import SiteFigures
 from resort.ids import LaneId, TicketId
-from resort.messages import GrantIssued, GrantOutcome, JournalEvent
+from resort.messages import GrantIssued, GrantOutcome, JournalEvent, LaneChanged, PassageOut, PassageUncontrolled
 from resort.pricing import Quote, QuoteRequest
 
 
@@ -83,6 +83,19 @@ class LaneMemory(msgspec.Struct, frozen=True):
     open_grant: GrantIssued | None
     counter_in: int | None
     counter_out: int | None
+
+
+def accounted(event: JournalEvent) -> dict[str, int]:
+    """The counters (`counter_in`, `counter_out`) that an event which changes no ticket leaves in its lane's memory."""
+    counters: dict[str, int | None] = {}
+    match event:
+        case PassageUncontrolled():
+            counters = {"counter_in": event.counter_in}
+        case PassageOut():
+            counters = {"counter_out": event.counter_out}
+        case LaneChanged():
+            counters = {"counter_in": event.counter_in, "counter_out": event.counter_out}
+    return {name: counter for name, counter in counters.items() if counter is not None}
 
 
 class AdmissionLedger(Protocol):

@@ -6,8 +6,8 @@ import msgspec
 
 from resort.access.entitlement import Entitlement, TicketRecord, Usage
 from resort.ids import EventId, LaneId, TicketId
-from resort.messages import GrantIssued, GrantOutcome, JournalEvent, PassageOut, PassageUncontrolled
-from resort.ports import Conflict, LaneMemory
+from resort.messages import GrantIssued, GrantOutcome, JournalEvent
+from resort.ports import Conflict, LaneMemory, accounted
 
 _EMPTY = LaneMemory(open_grant=None, counter_in=None, counter_out=None)
 
@@ -49,10 +49,8 @@ class MemoryLedger:
         """Append and remember counters."""
         for event in events:
             self.journal.append(event)
-            if isinstance(event, PassageUncontrolled):
-                self._remember(event.lane_id, counter_in=event.counter_in)
-            elif isinstance(event, PassageOut):
-                self._remember(event.lane_id, counter_out=event.counter_out)
+            if counters := accounted(event):
+                self._remember(event.lane_id, **counters)
 
     async def lane_memory(self, lane_id: LaneId) -> LaneMemory:
         """What a restarted lane needs to know."""

@@ -26,11 +26,9 @@ from resort.messages import (
     GrantOutcome,
     GrantOutcomeUnknown,
     JournalEvent,
-    PassageOut,
-    PassageUncontrolled,
     encode_event,
 )
-from resort.ports import Conflict, LaneMemory
+from resort.ports import Conflict, LaneMemory, accounted
 
 EPOCH_LOST = "EPOCHLOST"
 
@@ -54,14 +52,15 @@ redis.call('XADD', KEYS[4], '*', 'e', ARGV[4])
 return {{1}}
 """
 
-# KEYS: epoch, lane, journal. ARGV: event, field of the lane's hash or '', its value.
+# KEYS: epoch, lane, journal. ARGV: event, then fields of the lane's hash and their values in turn.
 APPEND = f"""
 if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('{EPOCH_LOST} the ledger must be rebuilt') end
-if ARGV[2] ~= '' then redis.call('HSET', KEYS[2], ARGV[2], ARGV[3]) end
+if #ARGV > 1 then redis.call('HSET', KEYS[2], unpack(ARGV, 2)) end
 redis.call('XADD', KEYS[3], '*', 'e', ARGV[1])
 return 1
 """
 
+_FIELDS = {"counter_in": "in", "counter_out": "out"}
 _entitlement_decoder = msgspec.json.Decoder(Entitlement)
 _usage_decoder = msgspec.json.Decoder(Usage)
 _grant_decoder = msgspec.json.Decoder(GrantIssued)
@@ -207,13 +206,9 @@ class RedisLedger:
         """Append events in order. Raises LedgerUnavailable when any may be missing."""
         calls = []
         for event in events:
-            field, value = "", ""
-            if isinstance(event, PassageUncontrolled):
-                field, value = "in", str(event.counter_in)
-            elif isinstance(event, PassageOut):
-                field, value = "out", str(event.counter_out)
+            counters = [item for name, counter in accounted(event).items() for item in (_FIELDS[name], counter)]
             keys = (self._keys.epoch, self._keys.lane(event.lane_id), self._keys.journal)
-            calls.append(self._pipeline.call(self._append, keys, (encode_event(event), field, value)))
+            calls.append(self._pipeline.call(self._append, keys, (encode_event(event), *counters)))
         await asyncio.gather(*calls)
 
     async def lane_memory(self, lane_id: LaneId) -> LaneMemory:

@@ -483,6 +483,8 @@ class LaneMachine:
             lane_id=self.settings.lane_id,
             state=state,
             detail=self.detail,
+            counter_in=self._counter_in,
+            counter_out=self._counter_out,
         )
         return [AppendEvent(changed)]
 
