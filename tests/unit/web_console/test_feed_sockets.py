@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 from yarl import URL
 
@@ -129,6 +130,18 @@ async def test_signing_out_closes_the_sockets_of_that_session_only(url: str, as_
             assert answer.status == 204
         assert await receive_close(ending) == 4401
         await receive_kind(staying, "heartbeat")
+
+
+async def test_signing_out_does_not_wait_for_the_next_look_at_sessions(resort: FakeResort) -> None:
+    window = ConsoleWindow(timing=msgspec.structs.replace(QUICK, recheck_s=3600))
+    signed_in = await resort.accounts.sign_in("vera", "right horse")
+    headers = {"Authorization": f"Bearer {signed_in.token}"}
+    async with aiohttp.ClientSession(await window.start(resort.opened()), headers=headers) as session:
+        async with session.ws_connect("/api/feed") as socket:
+            async with session.delete("/api/session") as answer:
+                assert answer.status == 204
+            assert await receive_close(socket) == 4401
+    await window.stop()
 
 
 async def test_a_session_that_ended_elsewhere_is_noticed(
