@@ -12,6 +12,7 @@ does). A frame that is not Modbus TCP at all costs the connection, as nothing af
 import asyncio
 import logging
 from collections.abc import Mapping
+from typing import cast
 
 from pymodbus.constants import ExcCodes
 from pymodbus.framer import FramerSocket
@@ -112,8 +113,8 @@ class _Wire(ModbusTcpServer):
 
     def bound_port(self) -> int:
         """The port chosen by the system, or the one asked for."""
-        assert isinstance(self.transport, asyncio.AbstractServer)
-        return int(self.transport.sockets[0].getsockname()[1])  # type: ignore[attr-defined]  # of every real Server
+        listener = cast(asyncio.Server, self.transport)  # pymodbus calls it a transport; uvloop's is of another class
+        return int(listener.sockets[0].getsockname()[1])
 
     def watch_relock(self, unit: int) -> None:
         """Announce the lock when the open window ends, not only when somebody next asks."""

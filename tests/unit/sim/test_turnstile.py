@@ -40,9 +40,12 @@ def test_a_second_pulse_starts_the_window_anew_for_one_turn_still(steel: SimTurn
     steel.pulse_entry()
     clock.advance_ms(3_000)
     assert steel.relocks_in_ms == 1_000
-    assert steel.push_in()
-    assert not steel.push_in()
-    assert (steel.pulses, steel.counter_in, steel.relocks_in_ms) == (2, 1, None)
+    assert [steel.push_in(), steel.push_in()] == [True, False]
+    assert (steel.pulses, steel.counter_in, steel.unlocked) == (2, 1, False)
+
+
+def test_a_locked_arm_has_no_time_to_lock(steel: SimTurnstile) -> None:
+    assert steel.relocks_in_ms is None
 
 
 @pytest.mark.parametrize("hindrance", ["fault", "exit_only"])
@@ -76,9 +79,7 @@ def test_fire_release_frees_the_arm_whatever_else_holds(steel: SimTurnstile) -> 
     assert not steel.push_in()
 
 
-def test_a_window_that_ends_under_fire_release_leaves_a_locked_arm(
-    steel: SimTurnstile, clock: ManualClock
-) -> None:
+def test_a_window_that_ends_under_fire_release_leaves_a_locked_arm(steel: SimTurnstile, clock: ManualClock) -> None:
     signals = steel.subscribe()
     steel.pulse_entry()
     steel.fire_release = True
