@@ -136,11 +136,11 @@ async def test_signing_out_does_not_wait_for_the_next_look_at_sessions(resort: F
     window = ConsoleWindow(timing=msgspec.structs.replace(QUICK, recheck_s=3600))
     signed_in = await resort.accounts.sign_in("vera", "right horse")
     headers = {"Authorization": f"Bearer {signed_in.token}"}
-    async with aiohttp.ClientSession(await window.start(resort.opened()), headers=headers) as session:
-        async with session.ws_connect("/api/feed") as socket:
-            async with session.delete("/api/session") as answer:
-                assert answer.status == 204
-            assert await receive_close(socket) == 4401
+    url = await window.start(resort.opened())
+    async with aiohttp.ClientSession(url, headers=headers) as session, session.ws_connect("/api/feed") as socket:
+        async with session.delete("/api/session") as answer:
+            assert answer.status == 204
+        assert await receive_close(socket) == 4401
     await window.stop()
 
 
