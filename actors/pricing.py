@@ -68,9 +68,12 @@ class PricingActor:
         self._away = False
         self._closed = False
 
-    async def ping(self) -> bool:
-        """Proof of life; also starts the sweep on a new incarnation."""
+    async def start(self) -> None:
+        """Begin to sweep: every incarnation does, before it answers anybody."""
         self._wake()
+
+    async def ping(self) -> bool:
+        """Proof of life."""
         return True
 
     async def quote(self, request: QuoteRequest) -> Quote:

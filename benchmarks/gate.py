@@ -95,7 +95,7 @@ async def measure(seed: int, seconds: float, told: Callable[[str], None]) -> Mea
         await server.start()
         redis = connect(server.url, timeout_s=10.0)
         try:
-            start_local_ray(Path(folder) / "ray")
+            start_local_ray(Path(folder) / "ray", PROCESSES + 1)
             return await _measure(seed, seconds, redis, server.url, clock, told)
         finally:
             ray.shutdown()

@@ -284,15 +284,20 @@ class UnitHandle:
         """Whether a request would be sent now."""
         return self._bus is not None and self._bus.connected
 
+    async def next_attempt(self) -> None:
+        """Wait until the present or next attempt to connect is over. Raises TurnstileUnreachable on close."""
+        if self._bus is not None:
+            await self._bus.next_attempt(self.unit)
+
     async def wait_first_attempt(self) -> None:
         """Wait until the bus was tried once, with or without success; takes one time-out at most."""
         if self._bus is not None and not self._bus.attempts:
-            await self._bus.next_attempt(self.unit)
+            await self.next_attempt()
 
     async def wait_connected(self) -> None:
         """Wait until the bus is connected, however long its peer stays away. Raises TurnstileUnreachable on close."""
         while self._bus is not None and not self._bus.connected:
-            await self._bus.next_attempt(self.unit)
+            await self.next_attempt()
 
     async def transact(self, request: ModbusPDU) -> ModbusPDU:
         """Send `request` to this unit, once; the answer is a normal one and belongs to it."""

@@ -93,8 +93,8 @@ def booted(cls: type) -> type:
     return Booted
 
 
-def start_local_ray(temp_folder: Path) -> None:
-    """Start a local Ray of our own: loopback, its own token, no dashboard. Blocks some seconds. Raises Unavailable."""
+def start_local_ray(temp_folder: Path, processes: int) -> None:
+    """Start a local Ray of our own: loopback, its own token, no dashboard. `processes` will run. Blocks some seconds."""
     os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     try:
         ray.init(
@@ -107,6 +107,8 @@ def start_local_ray(temp_folder: Path) -> None:
             log_to_driver=False,
             logging_level=logging.ERROR,
             _temp_dir=str(temp_folder),
+            # Our actors ask for no CPU, so the usual guesses are wrong: start none in advance, and all of them at once.
+            _system_config={"prestart_worker_first_driver": False, "worker_maximum_startup_concurrency": processes},
         )
     except (RayError, OSError, RuntimeError, ValueError) as error:
         raise Unavailable("Ray", str(error).splitlines()[0] if str(error) else type(error).__name__) from error

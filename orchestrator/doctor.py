@@ -14,10 +14,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
-from devices.code_reader import zbar_problem
 from redis.exceptions import RedisError
 from sqlalchemy import text
 
+from devices.code_reader import zbar_problem
 from ml_models.manifest import load_manifest, problems
 from orchestrator.settings import REDIS_URL, Places, load_site, places
 from resort.clock import SystemClock

@@ -100,13 +100,14 @@ class OpenSite:
         ended = await asyncio.to_thread(run_file.end_recorded)
         if ended:
             self._tell(f"ended {ended} processes that a killed run had left behind")
+        self._keys = ensure_keys(self.places.key_file)
         redis_url, addresses = await self._open_parts()
         run_file.record_children()
         self.cluster = Cluster(
             with_addresses(self.site, addresses.buses, addresses.cameras),
             Stores(redis_url, self.places.database_url, self.places.key_file, self.site_name),
         )
-        await asyncio.to_thread(start_local_ray, self.places.runtime / "ray")
+        await asyncio.to_thread(start_local_ray, self.places.runtime / "ray", self.cluster.size)
         self._closers.push_async_callback(self.cluster.stop)
         run_file.record_children()
         self._tell("Ray is ready")
@@ -165,12 +166,11 @@ class OpenSite:
         return addresses
 
     async def _open_windows(self, redis_url: str) -> None:
-        keys = ensure_keys(self.places.key_file)
         publisher_redis = connect(redis_url)
         self._closers.push_async_callback(publisher_redis.aclose)
         pricing = RayPricingShards(self.site.runtime.pricing_shards)
         publisher = RedisEntitlements(publisher_redis, self.site_name)
-        office = TicketOffice(self.database, pricing, publisher, keys, self.site, self.clock, self.ids)
+        office = TicketOffice(self.database, pricing, publisher, self._keys, self.site, self.clock, self.ids)
         await office.start()
         self._closers.push_async_callback(office.close)
         self.accounts = Accounts(self.database, self.clock, self.ids)

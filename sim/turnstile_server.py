@@ -130,6 +130,9 @@ class _Wire(ModbusTcpServer):
         for timer in self._relocks.values():
             timer.cancel()
         waits = list(self._open)
+        for connection in self.active_connections.values():
+            # A client that does not read would keep a politely closed connection open for ever.
+            cast(asyncio.Transport, connection.transport).abort()
         await self.shutdown()  # type: ignore[no-untyped-call]
         if waits:
             await asyncio.wait(waits)
@@ -162,17 +165,18 @@ class _Connection(ServerRequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Answer every whole frame; keep the beginning of an unfinished one."""
-        self._stream += data
-        while len(self._stream) >= _HEADER - 1 and self.is_active():
-            length = int.from_bytes(self._stream[4:6], "big")
-            if self._stream[2:4] != b"\0\0" or not 2 <= length <= 254:
+        stream, at = self._stream + data, 0
+        while len(stream) - at >= _HEADER - 1 and self.is_active():
+            length = int.from_bytes(stream[at + 4 : at + 6], "big")
+            if stream[at + 2 : at + 4] != b"\0\0" or not 2 <= length <= 254:
                 self.close()
                 return
-            end = _HEADER - 1 + length
-            if len(self._stream) < end:
-                return
-            frame, self._stream = self._stream[:end], self._stream[end:]
-            self._reply(frame)
+            end = at + _HEADER - 1 + length
+            if len(stream) < end:
+                break
+            self._reply(stream[at:end])
+            at = end
+        self._stream = stream[at:]
 
     def _reply(self, frame: bytes) -> None:
         body = frame[_HEADER:]
