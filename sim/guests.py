@@ -80,15 +80,22 @@ class _Lane:
         self.lane_id, self.lane_class, self.steel, self.dice = lane_id, lane_class, steel, dice
         self.signals = steel.subscribe()
         self.somebody = asyncio.Event()
+        self.closed = False  # nobody steps up any more
+
+    def close(self) -> None:
+        self.closed = True
+        self.somebody.set()
 
     def join(self) -> None:
         self.steel.waiting += 1
         self.somebody.set()
 
-    async def head_of_queue(self) -> None:
-        while self.steel.waiting == 0:
+    async def head_of_queue(self) -> bool:
+        """Wait for somebody at the head of the queue; False once the lane is closed."""
+        while self.steel.waiting == 0 and not self.closed:
             self.somebody.clear()
             await self.somebody.wait()
+        return not self.closed
 
     def forget_signals(self) -> None:
         while not self.signals.empty():
@@ -121,7 +128,6 @@ class Guests:
             _Lane(lane_id, lane_class, steel, random.Random(f"guests {seed} {lane_id}"))
             for lane_id, (lane_class, steel) in lanes.items()
         ]
-        self._open = True
         self._comers: list[asyncio.Task[None]] = []
         self._workers: list[asyncio.Task[None]] = []
 
@@ -134,13 +140,11 @@ class Guests:
 
     async def pause(self) -> Tally:
         """Nobody new comes; whoever stands at a reader finishes. Answers the tally."""
-        self._open = False
         for task in self._comers:
             task.cancel()
         await asyncio.gather(*self._comers, return_exceptions=True)
         for lane in self._lanes:
-            lane.somebody.set()
-            lane.steel.waiting = max(1, lane.steel.waiting)  # wakes a worker that waits for somebody
+            lane.close()
         await asyncio.gather(*self._workers, return_exceptions=True)
         for lane in self._lanes:
             lane.steel.waiting = 0
@@ -199,10 +203,7 @@ class Guests:
     # ---- at the lane
 
     async def _pass_for_ever(self, lane: _Lane) -> None:
-        while True:
-            await lane.head_of_queue()
-            if not self._open:
-                return
+        while await lane.head_of_queue():
             await self._step(lane, self._crowd.step_up_s)
             behaviour = self._draw(lane)
             code = self._code(lane, behaviour)
@@ -236,7 +237,7 @@ class Guests:
         self._cameras.show(lane.lane_id, None)
         await self._until(lane, ("relocked",))
         await asyncio.sleep(self._crowd.lower_s)
-        if self._open:
+        if not lane.closed:
             await self._one_guest(lane, "honest", code)
 
     async def _push(self, lane: _Lane, code: str | None) -> None:
