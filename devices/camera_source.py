@@ -1,59 +1,78 @@
 """A camera and its reader as a `CodeSource`: what is worth telling the lane about a stream of frames.
 
-A code that stays held up is told once, and again only after a while, so that a guest whose grant lapsed may simply keep
-holding it up. Something held up that cannot be read is told once per presence.
+`Presence` holds the rules and is pure; `CameraCodeSource` runs camera, reader thread and rules. A code that stays held up
+is told once, and again after a while, so that a guest whose grant lapsed may simply keep holding it up. Something held up
+that cannot be read is told once per presence.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
+import msgspec
+
 from devices.code_reader import CodeReader
-from devices.mjpeg import CameraFrame, MjpegCamera
+from devices.mjpeg import MjpegCamera
 from resort.clock import Clock, Moment
 from resort.ports import Sighting
 
-REPEAT_FACTOR = 3.0  # a code held up without a break is told again after this many times `repeat_code_ms`
+REPEAT_FACTOR = 4.0  # a code held up without a break is told again after this many times `repeat_code_ms`
+PATIENCE_FACTOR = 4.0  # "unreadable" waits this much longer while the guest whose code was read may still stand there
+CODES_KEPT = 16  # codes in sight at once, such as a screen with a family's tickets
+
+
+class _Shown(msgspec.Struct):
+    told: Moment
+    seen: Moment
 
 
 class Presence:
-    """Who stands before the camera, from one reading to the next. Pure."""
+    """Who stands before the camera, from one reading to the next. Pure; readings come in the order of their frames.
+
+    A code is told when it comes into sight. While it stays, or comes back within `repeat_code_ms`, it is told again only
+    `REPEAT_FACTOR` times that later: longer than an arm stays open, so the second telling is a second try and not a
+    disturbance of the first. Two codes in sight are two codes, however often frames alternate between them.
+    """
 
     def __init__(self, unreadable_after_ms: float, repeat_code_ms: float) -> None:
         self._unreadable_after_ms = unreadable_after_ms
         self._repeat_code_ms = repeat_code_ms
-        self._text: str | None = None  # the code told last
-        self._told: Moment | None = None
-        self._seen: Moment | None = None
-        self._occupied_since: Moment | None = None  # nothing readable since then
+        self._shown: dict[str, _Shown] = {}
+        self._unread_since: Moment | None = None  # something is held up and nothing was read since
+        self._patience_ms = unreadable_after_ms
         self._complained = False
 
     def take(self, text: str | None, *, occupied: bool, frame_at: Moment, now: Moment) -> Sighting | None:
         """The sighting that this reading makes, if any."""
         if text is not None:
-            return self._take_text(text, frame_at, now)
+            # Until this guest has left, what is held up and not read is most likely the same phone at another angle.
+            self._unread_since, self._patience_ms = frame_at, self._unreadable_after_ms * PATIENCE_FACTOR
+            self._complained = False
+            return Sighting(text, frame_at, now) if self._is_news(text, frame_at) else None
         if not occupied:
-            self._occupied_since, self._complained = None, False
+            self._unread_since, self._patience_ms = None, self._unreadable_after_ms
+            self._complained = False
             return None
-        if self._seen is not None and frame_at.ms_since(self._seen) <= self._repeat_code_ms:
-            return None  # the one whose code was just read is still walking away
-        if self._occupied_since is None:
-            self._occupied_since = frame_at
-        if self._complained or frame_at.ms_since(self._occupied_since) < self._unreadable_after_ms:
+        if self._unread_since is None:
+            self._unread_since = frame_at
+        if self._complained or frame_at.ms_since(self._unread_since) < self._patience_ms:
             return None
         self._complained = True
         return Sighting(None, frame_at, now)
 
-    def _take_text(self, text: str, frame_at: Moment, now: Moment) -> Sighting | None:
-        self._occupied_since, self._complained = None, False
-        before, self._seen = self._seen, frame_at
-        if text == self._text and before is not None and self._told is not None:
-            gone_ms = frame_at.ms_since(before)
-            held_ms = frame_at.ms_since(self._told)
-            if gone_ms < self._repeat_code_ms and held_ms < self._repeat_code_ms * REPEAT_FACTOR:
-                return None
-        self._text, self._told = text, frame_at
-        return Sighting(text, frame_at, now)
+    def _is_news(self, text: str, at: Moment) -> bool:
+        shown = self._shown.get(text)
+        if shown is not None:
+            in_sight = at.ms_since(shown.seen) < self._repeat_code_ms
+            shown.seen = at
+            if in_sight and at.ms_since(shown.told) < self._repeat_code_ms * REPEAT_FACTOR:
+                return False
+            shown.told = at
+            return True
+        if len(self._shown) >= CODES_KEPT:
+            del self._shown[min(self._shown, key=lambda known: self._shown[known].seen.tick_ns)]
+        self._shown[text] = _Shown(told=at, seen=at)
+        return True
 
 
 class CameraCodeSource:
@@ -71,11 +90,10 @@ class CameraCodeSource:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="code reader")
 
     async def sightings(self) -> AsyncIterator[Sighting]:
-        """See the port."""
+        """See the port. Ends when the source is closed. For one consumer."""
         self._camera.start()
         loop = asyncio.get_running_loop()
-        while True:
-            frame: CameraFrame = await self._camera.next_frame()
+        while (frame := await self._camera.next_frame()) is not None:
             reading = await loop.run_in_executor(self._thread, self._reader.read, frame.jpeg)
             self.frames_read += 1
             sighting = self._presence.take(reading.text, occupied=reading.occupied, frame_at=frame.at, now=self._clock.now())
@@ -83,6 +101,6 @@ class CameraCodeSource:
                 yield sighting
 
     async def close(self) -> None:
-        """See the port."""
+        """See the port. A frame that is being read is finished first (a few milliseconds). Idempotent."""
         await self._camera.close()
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        await asyncio.to_thread(self._thread.shutdown)
