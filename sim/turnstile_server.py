@@ -74,6 +74,7 @@ class TurnstileServer:
 
     async def start(self) -> None:
         """Listen. Raises Unavailable when the address cannot be had."""
+        assert self._wire is None, "stop it before starting it again"
         units = {unit: TurnstileRegisters(model, self._profile) for unit, model in self.turnstiles.items()}
         wire = _Wire(units, (self._host, self._port))
         try:
@@ -104,12 +105,10 @@ class _Wire(ModbusTcpServer):
 
     def callback_new_connection(self) -> "_Connection":
         """A client came."""
-        return _Connection(self)
-
-    def remember(self, gone: asyncio.Future[None]) -> None:
-        """A socket is open until `gone` is done."""
-        self._open.add(gone)
-        gone.add_done_callback(self._open.discard)
+        connection = _Connection(self)
+        self._open.add(connection.gone)
+        connection.gone.add_done_callback(self._open.discard)
+        return connection
 
     def bound_port(self) -> int:
         """The port chosen by the system, or the one asked for."""
@@ -129,13 +128,18 @@ class _Wire(ModbusTcpServer):
         """Close the listener and every connection, and wait until their sockets are gone."""
         for timer in self._relocks.values():
             timer.cancel()
-        waits = list(self._open)
+        # asyncio (3.11) leaks the socket of a client that it lets in while the server closes. So first let nobody in any
+        # more, then let those come through who were let in in this very turn of the event loop. uvloop does not mind.
+        for listener in cast(asyncio.Server, self.transport).sockets:
+            self.loop.remove_reader(listener.fileno())
+        await asyncio.sleep(0)
         for connection in self.active_connections.values():
-            # A client that does not read would keep a politely closed connection open for ever.
-            cast(asyncio.Transport, connection.transport).abort()
+            if connection.is_active():  # else it hangs up as soon as it is made
+                # A client that does not read would keep a politely closed connection open for ever.
+                cast(asyncio.Transport, connection.transport).abort()
         await self.shutdown()  # type: ignore[no-untyped-call]
-        if waits:
-            await asyncio.wait(waits)
+        if self._open:
+            await asyncio.wait(self._open)
         await asyncio.sleep(0)  # the event loop closes a socket right after it has told its protocol
 
 
@@ -153,9 +157,8 @@ class _Connection(ServerRequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is open; hung up on at once when the server was stopped in the same instant."""
         super().connection_made(transport)
-        self._wire.remember(self.gone)
         if self._wire.is_closing:
-            self.close()
+            cast(asyncio.Transport, transport).abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed."""

@@ -7,6 +7,7 @@ import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import psutil
 import pytest
 from pymodbus.pdu import ModbusPDU
 from pymodbus.pdu.bit_message import WriteSingleCoilRequest
@@ -174,6 +175,7 @@ async def test_the_connection_closes_behind_the_last_user(peer: Peer) -> None:
         assert (await fails(first)).detail == "its connection was given back"
         assert peer.hung_up.empty()
         await second.close()
+        assert not [held for held in psutil.Process().net_connections("tcp") if held.raddr and held.raddr.port == peer.port]
         await peer.next_hang_up()
 
 
@@ -272,7 +274,8 @@ async def test_the_bus_heals_when_its_peer_returns(peer: Peer, caplog: pytest.Lo
         await peer.next_request()
         await peer.stop()
         await fails(waiting)
-        for _ in range(20):
+        for _ in range(3):
+            await handle.next_attempt()
             assert (await fails(handle)).detail == "not connected"
         await peer.start()
         async with asyncio.timeout(10):

@@ -1,10 +1,13 @@
 """The simulated controllers on the wire, asked by a raw client and by pymodbus' own: bytes, exceptions, live values, end."""
 
 import asyncio
+import contextlib
+import socket
 import struct
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
+import psutil
 import pytest
 from pymodbus.client import AsyncModbusTcpClient
 
@@ -197,6 +200,7 @@ async def test_stopping_hangs_up_frees_the_port_and_may_be_repeated(steel: SimTu
     await client.ask(b"\x05\0\0\xff\0")
     assert server.connections == 1
     await server.stop()
+    assert not [held for held in psutil.Process().net_connections("tcp") if held.laddr.port == port]
     await server.stop()
     assert server.connections == 0
     assert await client.at_end()
@@ -208,6 +212,41 @@ async def test_stopping_hangs_up_frees_the_port_and_may_be_repeated(steel: SimTu
     await server.start()  # at the same port, with the same steel
     assert (server.port, steel.pulses) == (port, 1)
     await server.stop()
+
+
+async def test_stopping_does_not_wait_for_a_client_that_never_reads(steel: SimTurnstile) -> None:
+    server = TurnstileServer({1: steel}, PROFILE)
+    await server.start()
+    signals = steel.subscribe()
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(deaf, ("127.0.0.1", server.port))
+        requests = framed(b"\x04\0\0\0\x07") * 5_000
+        for _ in range(42):  # 5 MB of answers: more than the kernel keeps for a sender
+            await loop.sock_sendall(deaf, requests)
+        await loop.sock_sendall(deaf, framed(b"\x06\0\x01\0\x01"))
+        async with asyncio.timeout(60):
+            assert await signals.get() == "go"  # by now it has answered everything, to nobody
+            await server.stop()
+
+
+async def test_a_client_that_comes_while_the_server_stops_is_hung_up_on(steel: SimTurnstile) -> None:
+    loop = asyncio.get_running_loop()
+    for turns in range(6):  # of the event loop, between the client's coming and the server's end
+        server = TurnstileServer({1: steel}, PROFILE)
+        await server.start()
+        with socket.create_connection(("127.0.0.1", server.port)) as late:
+            late.setblocking(False)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await server.stop()
+            own = [held for held in psutil.Process().net_connections("tcp") if held.laddr.port == server.port]
+            assert not own
+            async with asyncio.timeout(10):
+                with contextlib.suppress(ConnectionResetError):
+                    assert await loop.sock_recv(late, 1) == b""
 
 
 async def test_a_taken_port_is_told(server: TurnstileServer) -> None:
