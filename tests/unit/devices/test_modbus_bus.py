@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import socket
-import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -15,75 +14,22 @@ from pymodbus.pdu.register_message import ReadInputRegistersRequest
 
 from devices.modbus_bus import UNIT_REST_S, BusRegistry, BusSettings, UnitHandle, parse_bus
 from resort.errors import InvalidConfig, TurnstileUnreachable
+from sim.modbus_peer import ModbusPeer, answer
 
 PATIENT_MS = 5_000  # a time-out that no test lives to see
 HASTY_MS = 250  # one that a test waits for; long enough that a stalled machine still answers what shall be answered
 
 
-class Peer:
-    """The far end of a bus, played by the test: it sees each request and writes whatever it likes."""
-
-    def __init__(self) -> None:
-        self.requests: asyncio.Queue[tuple[bytes, asyncio.StreamWriter]] = asyncio.Queue()
-        self.hung_up: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
-        self.connections = 0
-        self.port = 0
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def stop(self) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._server.wait_closed()
-
-    async def next_request(self) -> tuple[bytes, asyncio.StreamWriter]:
-        async with asyncio.timeout(10):
-            return await self.requests.get()
-
-    async def next_hang_up(self) -> asyncio.StreamWriter:
-        async with asyncio.timeout(10):
-            return await self.hung_up.get()
-
-    async def let_client_read(self) -> None:
-        """Return when the client under test has read what was written: a younger connection is served after older data."""
-        _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        writer.close()
-        await writer.wait_closed()
-        await self.next_hang_up()
-        self.connections -= 1
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        self.connections += 1
-        try:
-            while True:
-                head = await reader.readexactly(6)
-                body = await reader.readexactly(int.from_bytes(head[4:], "big"))
-                self.requests.put_nowait((head + body, writer))
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            self.hung_up.put_nowait(writer)
-        finally:
-            self._tasks.discard(task)
-            writer.close()
-
-
 @pytest.fixture
-async def peer() -> AsyncIterator[Peer]:
-    peer = Peer()
+async def peer() -> AsyncIterator[ModbusPeer]:
+    peer = ModbusPeer()
     await peer.start()
     yield peer
     await peer.stop()
 
 
 @asynccontextmanager
-async def leased(peer: Peer, timeout_ms: int, *units: int) -> AsyncIterator[list[UnitHandle]]:
+async def leased(peer: ModbusPeer, timeout_ms: int, *units: int) -> AsyncIterator[list[UnitHandle]]:
     """Connected handles on one bus, given back at the end; a registry that is empty then holds no connection."""
     registry = BusRegistry()
     handles = [registry.lease(BusSettings("127.0.0.1", peer.port, timeout_ms), unit) for unit in units]
@@ -102,13 +48,6 @@ def read(count: int = 1) -> ModbusPDU:
 
 def pulse() -> ModbusPDU:
     return WriteSingleCoilRequest(address=0, bits=[True])
-
-
-def answer(request: bytes, *words: int, transaction: int | None = None) -> bytes:
-    """The normal answer to a read, as bytes; `transaction` other than the request's for a confused peer."""
-    body = struct.pack(f">BBB{len(words)}H", request[6], 4, 2 * len(words), *words)
-    head = request[:2] if transaction is None else struct.pack(">H", transaction)
-    return head + b"\0\0" + struct.pack(">H", len(body)) + body
 
 
 async def fails(call: "asyncio.Task[ModbusPDU] | UnitHandle", request: ModbusPDU | None = None) -> TurnstileUnreachable:
@@ -132,7 +71,7 @@ def free_port() -> int:
 # --- the ordinary way ---
 
 
-async def test_a_request_reaches_its_unit_and_gets_its_answer(peer: Peer) -> None:
+async def test_a_request_reaches_its_unit_and_gets_its_answer(peer: ModbusPeer) -> None:
     async with leased(peer, PATIENT_MS, 9) as (handle,):
         call = start(handle, read(2))
         request, writer = await peer.next_request()
@@ -141,7 +80,7 @@ async def test_a_request_reaches_its_unit_and_gets_its_answer(peer: Peer) -> Non
         assert list((await call).registers) == [11, 22]
 
 
-async def test_units_share_one_connection_and_take_turns(peer: Peer) -> None:
+async def test_units_share_one_connection_and_take_turns(peer: ModbusPeer) -> None:
     async with leased(peer, PATIENT_MS, 1, 2) as (first, second):
         calls = [start(first), start(second)]
         request, writer = await peer.next_request()
@@ -154,7 +93,7 @@ async def test_units_share_one_connection_and_take_turns(peer: Peer) -> None:
         assert peer.connections == 1
 
 
-async def test_an_answer_may_come_in_pieces(peer: Peer) -> None:
+async def test_an_answer_may_come_in_pieces(peer: ModbusPeer) -> None:
     async with leased(peer, PATIENT_MS, 1) as (handle,):
         call = start(handle)
         request, writer = await peer.next_request()
@@ -164,7 +103,7 @@ async def test_an_answer_may_come_in_pieces(peer: Peer) -> None:
         assert list((await call).registers) == [77]
 
 
-async def test_the_connection_closes_behind_the_last_user(peer: Peer) -> None:
+async def test_the_connection_closes_behind_the_last_user(peer: ModbusPeer) -> None:
     async with leased(peer, PATIENT_MS, 1, 2) as (first, second):
         await first.close()
         await first.close()
@@ -179,7 +118,7 @@ async def test_the_connection_closes_behind_the_last_user(peer: Peer) -> None:
         await peer.next_hang_up()
 
 
-async def test_a_bus_can_be_leased_again_after_it_was_closed(peer: Peer) -> None:
+async def test_a_bus_can_be_leased_again_after_it_was_closed(peer: ModbusPeer) -> None:
     registry = BusRegistry()
     for timeout_ms in (PATIENT_MS, HASTY_MS):  # the settings of a closed bus bind nobody
         handle = registry.lease(BusSettings("127.0.0.1", peer.port, timeout_ms), 1)
@@ -189,7 +128,7 @@ async def test_a_bus_can_be_leased_again_after_it_was_closed(peer: Peer) -> None
     assert peer.connections == 2
 
 
-async def test_clashing_settings_are_refused_and_agreeing_ones_share(peer: Peer) -> None:
+async def test_clashing_settings_are_refused_and_agreeing_ones_share(peer: ModbusPeer) -> None:
     registry = BusRegistry()
     settings = BusSettings("127.0.0.1", peer.port, 300)
     first = registry.lease(settings, 1)
@@ -223,7 +162,7 @@ async def test_without_a_peer_calls_fail_at_once() -> None:
     await handle.close()
 
 
-async def test_silence_is_a_time_out_and_nothing_is_sent_twice(peer: Peer) -> None:
+async def test_silence_is_a_time_out_and_nothing_is_sent_twice(peer: ModbusPeer) -> None:
     async with leased(peer, HASTY_MS, 1) as (handle,):
         assert (await fails(handle, pulse())).detail == f"no answer within {HASTY_MS} ms"
         await peer.next_request()
@@ -232,7 +171,7 @@ async def test_silence_is_a_time_out_and_nothing_is_sent_twice(peer: Peer) -> No
         assert peer.connections == 1
 
 
-async def test_two_silences_in_a_row_make_a_new_connection(peer: Peer) -> None:
+async def test_two_silences_in_a_row_make_a_new_connection(peer: ModbusPeer) -> None:
     async with leased(peer, HASTY_MS, 1) as (handle,):
         await fails(handle, pulse())
         await fails(handle, pulse())
@@ -249,7 +188,7 @@ async def test_two_silences_in_a_row_make_a_new_connection(peer: Peer) -> None:
         assert peer.connections == 2
 
 
-async def test_who_waits_too_long_in_the_queue_is_told_that_nothing_was_sent(peer: Peer) -> None:
+async def test_who_waits_too_long_in_the_queue_is_told_that_nothing_was_sent(peer: ModbusPeer) -> None:
     async with leased(peer, HASTY_MS, 1, 2) as (first, second):
         silent, queued = start(first), start(second, pulse())
         assert (await fails(queued)).detail == "the bus is busy, nothing was sent"
@@ -258,7 +197,7 @@ async def test_who_waits_too_long_in_the_queue_is_told_that_nothing_was_sent(pee
         assert peer.requests.empty()
 
 
-async def test_a_lost_connection_fails_the_waiting_request_long_before_its_time_out(peer: Peer) -> None:
+async def test_a_lost_connection_fails_the_waiting_request_long_before_its_time_out(peer: ModbusPeer) -> None:
     async with leased(peer, PATIENT_MS, 1, 2) as (first, second):
         waiting, queued = start(first), start(second)
         _, writer = await peer.next_request()
@@ -267,7 +206,7 @@ async def test_a_lost_connection_fails_the_waiting_request_long_before_its_time_
         assert (await fails(queued)).detail == "not connected"
 
 
-async def test_the_bus_heals_when_its_peer_returns(peer: Peer, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_bus_heals_when_its_peer_returns(peer: ModbusPeer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     async with leased(peer, PATIENT_MS, 1) as (handle,):
         waiting = start(handle)
@@ -288,7 +227,7 @@ async def test_the_bus_heals_when_its_peer_returns(peer: Peer, caplog: pytest.Lo
     assert [record.levelname for record in caplog.records if record.name != "asyncio"] == ["WARNING", "INFO"]
 
 
-async def test_an_exception_answer_is_told_and_keeps_the_connection(peer: Peer) -> None:
+async def test_an_exception_answer_is_told_and_keeps_the_connection(peer: ModbusPeer) -> None:
     async with leased(peer, PATIENT_MS, 1) as (handle,):
         for code in (2, 11):
             call = start(handle)
@@ -311,7 +250,7 @@ async def test_an_exception_answer_is_told_and_keeps_the_connection(peer: Peer) 
         bytes([0, 0, 0, 0, 0, 5, 1, 4, 2, 0, 1]),  # transaction 0, which pymodbus takes for any
     ],
 )
-async def test_nonsense_costs_the_connection_and_no_more(peer: Peer, nonsense: bytes) -> None:
+async def test_nonsense_costs_the_connection_and_no_more(peer: ModbusPeer, nonsense: bytes) -> None:
     async with leased(peer, PATIENT_MS, 1) as (handle,):
         call = start(handle)
         _, writer = await peer.next_request()
@@ -329,7 +268,7 @@ async def test_nonsense_costs_the_connection_and_no_more(peer: Peer, nonsense: b
 # --- late answers ---
 
 
-async def test_a_late_answer_just_before_the_new_one_is_thrown_away(peer: Peer) -> None:
+async def test_a_late_answer_just_before_the_new_one_is_thrown_away(peer: ModbusPeer) -> None:
     async with leased(peer, HASTY_MS, 1) as (handle,):
         await fails(handle)
         late, writer = await peer.next_request()
@@ -340,7 +279,7 @@ async def test_a_late_answer_just_before_the_new_one_is_thrown_away(peer: Peer) 
         assert list((await call).registers) == [1]
 
 
-async def test_a_late_answer_between_two_requests_is_thrown_away(peer: Peer) -> None:
+async def test_a_late_answer_between_two_requests_is_thrown_away(peer: ModbusPeer) -> None:
     async with leased(peer, HASTY_MS, 1) as (handle,):
         await fails(handle)
         late, writer = await peer.next_request()
@@ -353,7 +292,7 @@ async def test_a_late_answer_between_two_requests_is_thrown_away(peer: Peer) -> 
         assert peer.connections == 1
 
 
-async def test_only_the_late_answer_is_still_a_silence(peer: Peer) -> None:
+async def test_only_the_late_answer_is_still_a_silence(peer: ModbusPeer) -> None:
     async with leased(peer, HASTY_MS, 1) as (handle,):
         await fails(handle)
         late, writer = await peer.next_request()
@@ -363,7 +302,7 @@ async def test_only_the_late_answer_is_still_a_silence(peer: Peer) -> None:
         assert "no answer" in (await fails(call)).detail
 
 
-async def test_half_a_late_answer_costs_the_connection(peer: Peer) -> None:
+async def test_half_a_late_answer_costs_the_connection(peer: ModbusPeer) -> None:
     """Its other half would otherwise be taken for the beginning of the next answer."""
     async with leased(peer, HASTY_MS, 1) as (handle,):
         await fails(handle)
@@ -375,7 +314,7 @@ async def test_half_a_late_answer_costs_the_connection(peer: Peer) -> None:
         assert peer.requests.empty()
 
 
-async def test_the_answer_to_a_cancelled_request_is_thrown_away(peer: Peer) -> None:
+async def test_the_answer_to_a_cancelled_request_is_thrown_away(peer: ModbusPeer) -> None:
     async with leased(peer, PATIENT_MS, 1) as (handle,):
         cancelled = start(handle)
         late, writer = await peer.next_request()
@@ -390,7 +329,7 @@ async def test_the_answer_to_a_cancelled_request_is_thrown_away(peer: Peer) -> N
 # --- one silent unit among others ---
 
 
-async def test_a_silent_unit_rests_so_that_its_neighbours_need_not_wait(peer: Peer) -> None:
+async def test_a_silent_unit_rests_so_that_its_neighbours_need_not_wait(peer: ModbusPeer) -> None:
     async with leased(peer, HASTY_MS, 1, 2) as (silent, lively):
         for _ in range(2):
             await fails(silent)
