@@ -68,7 +68,11 @@ class LaneActor:
             turnstile = await open_turnstile(self._buses, lane.turnstile, load_profile(lane.turnstile.profile))
             limits = hosting.site.lane_limits
             source = CameraCodeSource(
-                MjpegCamera(lane.camera.url, self._clock), CodeReader(), self._clock, limits.unreadable_after_ms, limits.repeat_code_ms
+                MjpegCamera(lane.camera.url, self._clock),
+                CodeReader(),
+                self._clock,
+                limits.unreadable_after_ms,
+                limits.repeat_code_ms,
             )
             settings = LaneSettings(gate.id, lane.id, lane.lane_class, limits, hosting.site.zone)
             mode = modes.get(lane.id, "open")

@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine
 import msgspec
 
 from resort.access.codes import SiteKeys
-from resort.access.entitlement import use
+from resort.access.entitlement import TicketRecord, use
 from resort.access.lane_machine import LaneMachine, LaneSettings
 from resort.access.lane_messages import (
     AppendEvent,
@@ -93,6 +93,7 @@ class LaneRuntime:
         self._ready = asyncio.Event()
         self._look_again = asyncio.Event()
         self._idle = asyncio.Event()
+        self._granted: TicketRecord | None = None  # the ticket of the open grant, as the ledger stored it
         self._accepting = True
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -223,7 +224,11 @@ class LaneRuntime:
             conflict = await self._ledger.commit_grant(command.grant, command.expected, command.usage)
         except LedgerUnavailable as error:
             return LedgerFailed(error.detail)
-        return GrantStored() if conflict is None else GrantConflicted(conflict.record)
+        if conflict is not None:
+            return GrantConflicted(conflict.record)
+        before = command.expected
+        self._granted = TicketRecord(before.version + 1, before.entitlement, command.usage)
+        return GrantStored()
 
     async def _pulse(self) -> Stimulus:
         try:
@@ -259,7 +264,10 @@ class LaneRuntime:
                 return
 
     async def _settle(self, outcome: GrantOutcome) -> None:
-        record = await self._ledger.find(outcome.ticket_id)
+        # The ticket is as this lane's grant left it, unless somebody blocked it meanwhile: then the store says so.
+        record, self._granted = self._granted, None
+        if record is None or record.usage.open_grant != outcome.grant_id:
+            record = await self._ledger.find(outcome.ticket_id)
         while record is not None and record.usage.open_grant == outcome.grant_id:
             conflict = await self._ledger.settle(outcome, record, use(record.usage, outcome))
             if conflict is None:

@@ -494,8 +494,8 @@ class LaneMachine:
         return {"closed": "closed by order", "released": "fire release is asserted"}.get(state, "")
 
     def _show(self, lamp: Lamp, now: Moment) -> list[Command]:
-        if lamp == self._lamp:
-            self._lamp_since = now
+        # Verdicts are shown again even if the lamp is lit already: the next guest must see that it is meant for him.
+        if lamp == self._lamp == "idle":
             return []
         self._lamp, self._lamp_since = lamp, now
         return [ShowLamp(lamp)]

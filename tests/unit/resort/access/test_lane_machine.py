@@ -316,6 +316,12 @@ def test_the_refusal_lamp_goes_out_by_itself() -> None:
     assert stand.see() == ["ShowLamp"]
 
 
+def test_two_refusals_in_a_row_are_both_shown() -> None:
+    stand = LaneStand()
+    assert "ShowLamp" in stand.show("nonsense")
+    assert "ShowLamp" in stand.show("other nonsense")
+
+
 def test_an_impossible_answer_raises_with_the_story() -> None:
     stand = LaneStand()
     with pytest.raises(InvalidTransition) as caught:
