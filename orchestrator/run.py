@@ -12,7 +12,7 @@ from orchestrator.opening import Opening, OpenSite
 from orchestrator.summary import count_duplicates, summarise
 from resort.errors import Unavailable
 from resort.messages import JournalEvent
-from storage.journal_stream import stream_order
+from storage.journal_stream import StreamPosition, stream_order
 
 DRAIN_S = 20.0
 PAGE = 1_000
@@ -81,13 +81,13 @@ async def _mark(site: OpenSite) -> Mark:
 async def _conclude(site: OpenSite, before: Mark, json_file: Path | None) -> int:
     guests = await site.pause_guests()
     alive = await site.cluster.alive()
+    end = await site.stream.position()  # what comes later (an alarm that clears) belongs to the next run
     if not await site.cluster.drain_journal(DRAIN_S):
         raise Unavailable("The journal", f"it was not drained within {DRAIN_S:g} s; nothing is lost, start again to go on")
-    streamed = (await site.stream.position()).appended - before.appended
-    events = await _events_after(site, before)
+    events = await _events_between(site, before, end)
     figures = summarise(events)
     figures |= {
-        "stream_events": streamed,
+        "stream_events": end.appended - before.appended,
         "sql_events": len(events),
         "duplicates": await site.journal.duplicates() + count_duplicates(events, {}),
         "actors_alive": len(alive),
@@ -105,11 +105,11 @@ async def _conclude(site: OpenSite, before: Mark, json_file: Path | None) -> int
     return 0 if kept else 1
 
 
-async def _events_after(site: OpenSite, mark: Mark) -> list[JournalEvent]:
-    """Everything that came to the stream after the mark and is in SQL."""
+async def _events_between(site: OpenSite, mark: Mark, end: StreamPosition) -> list[JournalEvent]:
+    """Everything in SQL that came to the stream after the mark, up to the end."""
     events: list[JournalEvent] = []
-    seq, stream_mark = mark.seq, stream_order(mark.stream_id)
+    seq, first, last = mark.seq, stream_order(mark.stream_id), stream_order(end.last_id)
     while page := await site.journal.events_after(seq, PAGE):
-        events += [stored.event for stored in page if stream_order(stored.stream_id) > stream_mark]
+        events += [stored.event for stored in page if first < stream_order(stored.stream_id) <= last]
         seq = page[-1].seq
     return events
