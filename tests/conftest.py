@@ -1,6 +1,7 @@
 """Fixtures for every test, and the watch for what a test leaves behind: tasks, threads' sockets, child processes."""
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -23,8 +24,15 @@ def demo_site() -> Site:
     return load_site(DEMO)
 
 
-@pytest_asyncio.fixture(autouse=True)
-async def _nothing_left_behind(request: pytest.FixtureRequest) -> AsyncIterator[None]:
+@pytest.fixture(autouse=True)
+def _watch_for_leaks(request: pytest.FixtureRequest) -> None:
+    """Async tests are watched. Browser tests are not async, and their driver has a loop of its own running."""
+    if inspect.iscoroutinefunction(request.function):
+        request.getfixturevalue("_nothing_left_behind")
+
+
+@pytest_asyncio.fixture
+async def _nothing_left_behind() -> AsyncIterator[None]:
     """Fail the test that leaves a task running; sockets that leak are ResourceWarnings, which are errors."""
     yield
     current = asyncio.current_task()
