@@ -8,69 +8,21 @@ import contextlib
 import logging
 import random
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Coroutine, Mapping
 from datetime import date, timedelta
-from typing import Literal
 
-import msgspec
-
-from resort.access.codes import KEY_BYTES, SiteKeys, issue_code
 from resort.errors import Refused, Unavailable
-from resort.ids import SeededIds
 from resort.site import LaneClass
 from sim.camera_server import CameraServer
+from sim.crowd import GOOD, CodeDealer, Crowd, Showing, Tally
 from sim.scene import Scene
 from sim.shop_client import ShopClient
 from sim.turnstile import SimTurnstile
 
-Behaviour = Literal["honest", "used", "wrong_day", "forged", "not_ours", "unreadable", "hesitant", "wrong_lane"]
+SHRUG_S = 0.5  # after a purchase that failed
+_UNITS = ("adult", "child", "student", "senior")
+_UNIT_WEIGHTS = (6, 2, 1, 1)
 _log = logging.getLogger("snowgate.guests")
-
-
-class Crowd(msgspec.Struct, frozen=True):
-    """How the crowd behaves. Weights of behaviours; seconds of everything else, as (least, most)."""
-
-    weights: tuple[tuple[Behaviour, float], ...] = (
-        ("honest", 82.0),
-        ("used", 5.0),
-        ("wrong_day", 3.0),
-        ("forged", 2.5),
-        ("not_ours", 2.0),
-        ("unreadable", 1.5),
-        ("hesitant", 1.0),
-        ("wrong_lane", 3.0),
-    )
-    arrival_s: float = 1.05  # mean gap between two guests who come to one lane
-    step_up_s: tuple[float, float] = (0.08, 0.30)  # from the head of the queue to the reader
-    push_s: tuple[float, float] = (0.12, 0.45)  # from the green light to the turn of the arm
-    give_up_s: float = 9.0  # nobody holds a phone up for longer than this
-    lower_s: float = 3.0  # how long a hesitant guest lowers the phone before trying again
-    queue_limit: int = 12  # a longer queue sends newcomers elsewhere
-    party: tuple[int, int] = (1, 6)
-    stock: int = 24  # tickets of each kind that are bought ahead
-
-
-@dataclass(slots=True)
-class Wallets:
-    """Codes in guests' hands, by what they are good for."""
-
-    standard: deque[str] = field(default_factory=deque)
-    fast: deque[str] = field(default_factory=deque)
-    tomorrow: deque[str] = field(default_factory=deque)
-    used: deque[str] = field(default_factory=lambda: deque(maxlen=200))
-
-
-@dataclass(slots=True)
-class Tally:
-    """What the guests did and saw."""
-
-    presented: int = 0
-    went_through: int = 0
-    refused_seen: int = 0
-    gave_up: int = 0
-    orders: int = 0
-    orders_failed: int = 0
 
 
 class _Lane:
@@ -85,6 +37,11 @@ class _Lane:
     def close(self) -> None:
         self.closed = True
         self.somebody.set()
+
+    def leave(self) -> None:
+        """Nobody is here any more, and nobody listens."""
+        self.steel.waiting = 0
+        self.steel.unsubscribe(self.signals)
 
     def join(self) -> None:
         self.steel.waiting += 1
@@ -103,7 +60,10 @@ class _Lane:
 
 
 class Guests:
-    """The crowd at the lanes of one stage. `start` opens the doors; `pause` lets everybody at a reader finish."""
+    """The crowd at the lanes of one stage. `start` opens the doors; `pause` lets everybody at a reader finish.
+
+    Guests of a paused crowd do not come back: open the doors for a new one.
+    """
 
     def __init__(
         self,
@@ -119,11 +79,10 @@ class Guests:
         self._cameras = cameras
         self._shop = shop
         self._day = day
-        self._ids = SeededIds(f"guests {seed}")
         self._dice = random.Random(f"guests {seed}")
-        self._forger = SiteKeys(1, {1: self._dice.randbytes(KEY_BYTES)})
-        self._wallets = Wallets()
+        self._dealer = CodeDealer(self._crowd, seed)
         self._low = asyncio.Event()  # a wallet is running low
+        self._bought = asyncio.Event()
         self._lanes = [
             _Lane(lane_id, lane_class, steel, random.Random(f"guests {seed} {lane_id}"))
             for lane_id, (lane_class, steel) in lanes.items()
@@ -132,30 +91,29 @@ class Guests:
         self._workers: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Buy the first tickets, then let guests come."""
-        self._comers = [asyncio.create_task(self._buy_for_ever(), name="guests buy")]
+        """Let guests come and buy."""
+        self._comers.append(_spawn(self._buy_for_ever(), "guests buy"))
         for lane in self._lanes:
-            self._comers.append(asyncio.create_task(self._arrive(lane), name=f"guests come to {lane.lane_id}"))
-            self._workers.append(asyncio.create_task(self._pass_for_ever(lane), name=f"guests at {lane.lane_id}"))
+            self._comers.append(_spawn(self._arrive(lane), f"guests come to {lane.lane_id}"))
+            self._workers.append(_spawn(self._pass_for_ever(lane), f"guests at {lane.lane_id}"))
 
     async def pause(self) -> Tally:
-        """Nobody new comes; whoever stands at a reader finishes. Answers the tally."""
-        for task in self._comers:
-            task.cancel()
-        await asyncio.gather(*self._comers, return_exceptions=True)
+        """Nobody new comes; whoever stands at a reader finishes (seconds), the queues go home. Answers the tally."""
+        await _end(self._comers)
         for lane in self._lanes:
             lane.close()
+        self._bought.set()  # wakes who waits for a ticket
         await asyncio.gather(*self._workers, return_exceptions=True)
         for lane in self._lanes:
-            lane.steel.waiting = 0
-            lane.steel.unsubscribe(lane.signals)
+            lane.leave()
         return self.tally
 
     async def stop(self) -> None:
         """Send everybody home at once. Idempotent."""
-        for task in (*self._comers, *self._workers):
-            task.cancel()
-        await asyncio.gather(*self._comers, *self._workers, return_exceptions=True)
+        await _end([*self._comers, *self._workers])
+        for lane in self._lanes:
+            self._cameras.show(lane.lane_id, None)
+            lane.leave()
 
     # ---- coming and buying
 
@@ -166,19 +124,15 @@ class Guests:
                 lane.join()
 
     async def _buy_for_ever(self) -> None:
-        tomorrow = self._day + timedelta(days=1)
+        wallets, stock = self._dealer.wallets, self._crowd.stock
+        shelves = [
+            ("single", self._day, wallets.standard, stock),
+            ("single-fast", self._day, wallets.fast, stock),
+            ("single", self._day + timedelta(days=1), wallets.tomorrow, stock // 4),
+        ]
         while True:
             self._low.clear()
-            wallets = self._wallets
-            short = [
-                (product, day, wallet)
-                for product, day, wallet, stock in (
-                    ("single", self._day, wallets.standard, self._crowd.stock),
-                    ("single-fast", self._day, wallets.fast, self._crowd.stock),
-                    ("single", tomorrow, wallets.tomorrow, self._crowd.stock // 4),
-                )
-                if len(wallet) < stock
-            ]
+            short = [(product, day, wallet) for product, day, wallet, wanted in shelves if len(wallet) < wanted]
             for product, day, wallet in short:
                 await self._buy(product, day, wallet)
             if not short:
@@ -186,70 +140,80 @@ class Guests:
 
     async def _buy(self, product: str, day: date, wallet: deque[str]) -> None:
         units: dict[str, int] = {}
-        for unit in self._dice.choices(
-            ("adult", "child", "student", "senior"), (6, 2, 1, 1), k=self._dice.randint(*self._crowd.party)
-        ):
+        for unit in self._dice.choices(_UNITS, _UNIT_WEIGHTS, k=self._dice.randint(*self._crowd.party)):
             units[unit] = units.get(unit, 0) + 1
         try:
             tickets = await self._shop.buy(product, day, units)
         except (Refused, Unavailable) as error:
+            if self.tally.orders_failed == 0:
+                _log.warning("a party could not buy %s (later ones are only counted): %s", product, error)
             self.tally.orders_failed += 1
-            _log.warning("a party could not buy: %s", error)
-            await asyncio.sleep(0.5)  # guests shrug and try again
+            await asyncio.sleep(SHRUG_S)
             return
         self.tally.orders += 1
         wallet.extend(ticket.code for ticket in tickets)
+        self._bought.set()
 
     # ---- at the lane
 
     async def _pass_for_ever(self, lane: _Lane) -> None:
         while await lane.head_of_queue():
             await self._step(lane, self._crowd.step_up_s)
-            behaviour = self._draw(lane)
-            code = self._code(lane, behaviour)
-            if behaviour == "honest" and code is None:
-                self._low.set()
-                continue  # no ticket bought yet: stay at the head of the queue
-            lane.steel.waiting = max(0, lane.steel.waiting - 1)
-            await self._one_guest(lane, behaviour, code)
+            if lane.closed:
+                return
+            showing = self._dealer.deal(lane.lane_id, lane.lane_class, lane.dice, _now_s())
             self._low.set()
+            if showing is None:
+                self._bought.clear()  # `pause` closes the lanes first and sets it then
+                await self._bought.wait()
+                continue
+            lane.steel.waiting = max(0, lane.steel.waiting - 1)
+            try:
+                await self._one_guest(lane, showing)
+            finally:
+                self._cameras.show(lane.lane_id, None)
 
-    async def _one_guest(self, lane: _Lane, behaviour: Behaviour, code: str | None) -> None:
+    async def _one_guest(self, lane: _Lane, showing: Showing) -> None:
         lane.forget_signals()
+        if lane.steel.fire_release:
+            await self._push(lane, showing)  # the arm is free for everybody: nobody shows anything
+            return
         self.tally.presented += 1
-        self._cameras.show(lane.lane_id, Scene(code, lane.dice.getrandbits(32), lane.dice.uniform(0.0, 0.8)))
-        signal = await self._answer(lane)
-        if signal == "unlocked" and behaviour == "hesitant":
-            await self._hesitate(lane, code)
+        self._cameras.show(lane.lane_id, Scene(showing.code, lane.dice.getrandbits(32), lane.dice.uniform(0.0, 0.8)))
+        signal = await self._until(lane, ("unlocked", "refused"))
+        if signal == "unlocked" and showing.behaviour == "hesitant":
+            await self._hesitate(lane, showing)
         elif signal == "unlocked":
-            await self._push(lane, code)
+            await self._push(lane, showing)
         elif signal == "refused":
             self.tally.refused_seen += 1
+            self.tally.turned_away += showing.behaviour in GOOD
+            self._dealer.give_back(showing)
             await self._step(lane, self._crowd.push_s)
-            if behaviour == "wrong_lane" and code is not None:
-                self._wallets.standard.append(code)  # still good: somebody goes through with it at the right lane
         else:
             self.tally.gave_up += 1
-        self._cameras.show(lane.lane_id, None)
 
-    async def _hesitate(self, lane: _Lane, code: str | None) -> None:
+    async def _hesitate(self, lane: _Lane, showing: Showing) -> None:
         """Look at the mountain until the arm locks again, then start over as everybody else."""
         self._cameras.show(lane.lane_id, None)
         await self._until(lane, ("relocked",))
         await asyncio.sleep(self._crowd.lower_s)
         if not lane.closed:
-            await self._one_guest(lane, "honest", code)
+            await self._one_guest(lane, Showing("honest", showing.code))
 
-    async def _push(self, lane: _Lane, code: str | None) -> None:
+    async def _push(self, lane: _Lane, showing: Showing) -> None:
         await self._step(lane, self._crowd.push_s)
         self._cameras.show(lane.lane_id, None)
-        if lane.steel.push_in():
-            self.tally.went_through += 1
-            if code is not None:
-                self._wallets.used.append(code)
-
-    async def _answer(self, lane: _Lane) -> str:
-        return await self._until(lane, ("unlocked", "refused"))
+        free = lane.steel.fire_release
+        if not lane.steel.push_in():
+            self.tally.gave_up += 1
+            return
+        self.tally.went_through += 1
+        if free:
+            return
+        self.tally.sneaked_in += showing.behaviour not in GOOD
+        if showing.code is not None:
+            self._dealer.went_through(showing.code, lane.lane_id, _now_s())
 
     async def _until(self, lane: _Lane, wanted: tuple[str, ...]) -> str:
         """The first of these signals; "" when the guest's patience is over."""
@@ -264,30 +228,23 @@ class Guests:
     async def _step(self, lane: _Lane, seconds: tuple[float, float]) -> None:
         await asyncio.sleep(lane.dice.uniform(*seconds))
 
-    def _draw(self, lane: _Lane) -> Behaviour:
-        kinds = [kind for kind, _ in self._crowd.weights]
-        behaviour = lane.dice.choices(kinds, [weight for _, weight in self._crowd.weights])[0]
-        wallets = self._wallets
-        if behaviour == "wrong_lane" and (lane.lane_class != "fast" or not wallets.standard):
-            return "honest"
-        if (behaviour == "used" and not wallets.used) or (behaviour == "wrong_day" and not wallets.tomorrow):
-            return "honest"
-        return behaviour
 
-    def _code(self, lane: _Lane, behaviour: Behaviour) -> str | None:
-        wallets = self._wallets
-        match behaviour:
-            case "used":
-                return lane.dice.choice(wallets.used)
-            case "wrong_day":
-                return wallets.tomorrow.popleft()
-            case "forged":
-                return issue_code(self._ids.ticket_id(), self._forger)
-            case "not_ours":
-                return f"HTTPS://EXAMPLE.COM/{lane.dice.getrandbits(40):010X}"
-            case "unreadable":
-                return None
-            case "wrong_lane":
-                return wallets.standard.popleft()
-        wallet = wallets.fast if lane.lane_class == "fast" else wallets.standard
-        return wallet.popleft() if wallet else None
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _spawn(work: Coroutine[object, object, None], name: str) -> asyncio.Task[None]:
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(_tell_failure)
+    return task
+
+
+def _tell_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("%s ended unexpectedly", task.get_name(), exc_info=error)
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

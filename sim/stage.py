@@ -11,17 +11,19 @@ import contextlib
 import logging
 import signal
 import sys
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
 import msgspec
+import uvloop
 
 from devices.profile import load_profile
 from orchestrator.settings import load_site
 from orchestrator.stages import StageAddresses
-from resort.clock import SystemClock
-from resort.errors import Invalid, SnowgateError
-from resort.site import LaneClass, Site
+from resort.clock import Clock, SystemClock
+from resort.errors import Invalid, InvalidConfig, NotFound, SnowgateError, Unavailable
+from resort.site import GateSite, LaneClass, Site
 from sim.camera_server import CameraServer
 from sim.guests import Guests
 from sim.shop_client import ShopClient
@@ -35,17 +37,32 @@ class StageOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One line of input. `do`: open, pause, release, fault or stop."""
 
     do: str
+    number: int = 0  # comes back with the answer
     console: str = ""
     channel_key: str = ""
     day: date | None = None
     lane: str = ""
     on: bool = False
 
+    def __repr__(self) -> str:
+        return f"StageOrder({self.do} {self.number})"  # never the key
+
+
+class StageReady(msgspec.Struct, frozen=True):
+    """The first line of output: where the devices are, or why there are none."""
+
+    ready: bool
+    buses: dict[str, str] = {}
+    cameras: dict[str, str] = {}
+    problem: str = ""
+
 
 class StageAnswer(msgspec.Struct, frozen=True):
-    """One line of output after each order."""
+    """One line of output after each order. `paused` says that the lanes are empty, with the guests' counts."""
 
+    number: int = 0
     problem: str = ""
+    paused: bool = False
     counts: dict[str, int] = {}
 
 
@@ -55,21 +72,37 @@ class StageCast:
     def __init__(self, site: Site, seed: int) -> None:
         clock = SystemClock()
         self._seed = seed
-        self._lanes: dict[str, tuple[LaneClass, SimTurnstile]] = {}
+        self._steel: dict[str, SimTurnstile] = {}
+        self._visited: dict[str, tuple[LaneClass, SimTurnstile]] = {}  # lanes where both ends are simulated
         self._servers: dict[str, TurnstileServer] = {}
         for gate in site.gates:
-            units: dict[int, SimTurnstile] = {}
-            profile = load_profile(gate.lanes[0].turnstile.profile)
-            for lane in gate.lanes:
-                steel = units[lane.turnstile.unit] = SimTurnstile(profile.timings.open_window_ms, clock)
-                self._lanes[lane.id] = (lane.lane_class, steel)
-            self._servers[gate.id] = TurnstileServer(units, profile)
-        self._cameras = CameraServer(list(self._lanes))
+            self._cast_gate(gate, clock)
+        self._cameras = CameraServer(list(self._steel))
         self._closers = contextlib.AsyncExitStack()
         self._guests: Guests | None = None
+        self._guests_closers = contextlib.AsyncExitStack()
+
+    def _cast_gate(self, gate: GateSite, clock: Clock) -> None:
+        """One port for a gate, with each simulated lane as a unit behind it. Raises InvalidConfig."""
+        played = [lane for lane in gate.lanes if "simulated" in (lane.turnstile.bus, lane.camera.url)]
+        if not played:
+            return
+        names = sorted({lane.turnstile.profile for lane in played})
+        if len(names) > 1:
+            raise InvalidConfig(f"gate {gate.id}", f"the stage plays one profile a gate, not {', '.join(names)}")
+        profile = load_profile(names[0])
+        units: dict[int, SimTurnstile] = {}
+        for lane in played:
+            if lane.turnstile.unit in units:
+                raise InvalidConfig(f"gate {gate.id}", f"two simulated turnstiles are unit {lane.turnstile.unit}")
+            steel = units[lane.turnstile.unit] = SimTurnstile(profile.timings.open_window_ms, clock)
+            self._steel[lane.id] = steel
+            if lane.turnstile.bus == lane.camera.url == "simulated":
+                self._visited[lane.id] = (lane.lane_class, steel)
+        self._servers[gate.id] = TurnstileServer(units, profile)
 
     async def start(self) -> StageAddresses:
-        """Play the devices."""
+        """Play the devices. Raises Unavailable."""
         for server in self._servers.values():
             await server.start()
             self._closers.push_async_callback(server.stop)
@@ -77,26 +110,27 @@ class StageCast:
         self._closers.push_async_callback(self._cameras.stop)
         return StageAddresses(
             {gate_id: f"tcp://127.0.0.1:{server.port}" for gate_id, server in self._servers.items()},
-            {lane_id: self._cameras.url(lane_id) for lane_id in self._lanes},
+            {lane_id: self._cameras.url(lane_id) for lane_id in self._steel},
         )
 
     async def obey(self, order: StageOrder) -> StageAnswer:
-        """Carry out one order. Raises Invalid."""
+        """Carry out one order. Raises Invalid, NotFound."""
         match order.do:
             case "open":
                 return await self._open(order)
             case "pause":
                 return await self._pause()
             case "release":
-                self._steel(order.lane).fire_release = order.on
+                self._turnstile(order.lane).fire_release = order.on
             case "fault":
-                self._steel(order.lane).fault = order.on
+                self._turnstile(order.lane).fault = order.on
             case _:
                 raise Invalid("do", f"{order.do} is no order of the stage")
         return StageAnswer()
 
     async def stop(self) -> None:
-        """Send everybody home and hang up."""
+        """Send everybody home and hang up. Idempotent."""
+        await self._send_home()
         await self._closers.aclose()
 
     async def _open(self, order: StageOrder) -> StageAnswer:
@@ -104,46 +138,97 @@ class StageCast:
             raise Invalid("open", "needs a console and a day")
         if self._guests is not None:
             raise Invalid("open", "the doors are open")
-        shop = await self._closers.enter_async_context(ShopClient(order.console, order.channel_key))
-        self._guests = Guests(self._lanes, self._cameras, shop, order.day, self._seed)
-        self._closers.push_async_callback(self._guests.stop)
+        shop = await self._guests_closers.enter_async_context(ShopClient(order.console, order.channel_key))
+        self._guests = Guests(self._visited, self._cameras, shop, order.day, self._seed)
+        self._guests_closers.push_async_callback(self._guests.stop)
         await self._guests.start()
         return StageAnswer()
 
     async def _pause(self) -> StageAnswer:
+        """The doors may be opened again afterwards; counts are those since they were opened last."""
         if self._guests is None:
-            return StageAnswer()
+            return StageAnswer(paused=True)
         tally = await self._guests.pause()
-        return StageAnswer(counts={name: getattr(tally, name) for name in tally.__slots__})
+        await self._send_home()
+        return StageAnswer(paused=True, counts=asdict(tally))
 
-    def _steel(self, lane_id: str) -> SimTurnstile:
-        if lane_id not in self._lanes:
-            raise Invalid("lane", f"there is no lane {lane_id}")
-        return self._lanes[lane_id][1]
+    async def _send_home(self) -> None:
+        self._guests = None
+        await self._guests_closers.aclose()
+
+    def _turnstile(self, lane_id: str) -> SimTurnstile:
+        if lane_id not in self._steel:
+            raise NotFound("lane", lane_id)
+        return self._steel[lane_id]
 
 
-async def play(site_file: Path, seed: int) -> None:
-    """Play until the input ends."""
-    cast = StageCast(load_site(site_file), seed)
-    reader = asyncio.StreamReader()
-    loop = asyncio.get_running_loop()
-    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+async def play(site_file: Path, seed: int) -> int:
+    """Play until the input ends or says stop; answers the exit code."""
     try:
-        _say(await cast.start())
-        while line := await reader.readline():
-            try:
-                order = msgspec.json.decode(line, type=StageOrder)
-                if order.do == "stop":
-                    return
-                _say(await cast.obey(order))
-            except (SnowgateError, msgspec.MsgspecError) as error:
-                _say(StageAnswer(problem=str(error)))
+        cast = StageCast(load_site(site_file), seed)
+    except Invalid as error:
+        _say(StageReady(ready=False, problem=str(error)))
+        return 2
+    transport, lines = await _standard_input()
+    try:
+        addresses = await cast.start()
+        _say(StageReady(ready=True, buses=addresses.buses, cameras=addresses.cameras))
+        await _obey_until_end(cast, lines)
+    except Unavailable as error:
+        _say(StageReady(ready=False, problem=str(error)))
+        return 2
+    except BrokenPipeError:
+        pass  # who started us is gone
     finally:
-        await cast.stop()
         transport.close()
+        await cast.stop()
+    return 0
 
 
-def _say(answer: object) -> None:
+async def _standard_input() -> tuple[asyncio.ReadTransport, asyncio.StreamReader]:
+    lines = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    return transport, lines
+
+
+async def _obey_until_end(cast: StageCast, lines: asyncio.StreamReader) -> None:
+    """Orders are carried out one after the other. The end of the input interrupts whatever is under way."""
+    orders: asyncio.Queue[StageOrder] = asyncio.Queue()
+    obeying = asyncio.create_task(_obey(cast, orders), name="stage orders")
+    reading = asyncio.create_task(_read(lines, orders), name="stage input")
+    await asyncio.wait((obeying, reading), return_when=asyncio.FIRST_COMPLETED)
+    for task in (obeying, reading):
+        task.cancel()
+    for outcome in await asyncio.gather(obeying, reading, return_exceptions=True):
+        if isinstance(outcome, Exception):
+            raise outcome
+
+
+async def _read(lines: asyncio.StreamReader, orders: asyncio.Queue[StageOrder]) -> None:
+    """Until the input ends or says stop."""
+    while line := await lines.readline():
+        try:
+            order = msgspec.json.decode(line, type=StageOrder)
+        except msgspec.MsgspecError as error:
+            _say(StageAnswer(problem=f"order: {error}."))
+            continue
+        if order.do == "stop":
+            return
+        orders.put_nowait(order)
+
+
+async def _obey(cast: StageCast, orders: asyncio.Queue[StageOrder]) -> None:
+    while True:
+        order = await orders.get()
+        try:
+            answer = await cast.obey(order)
+        except SnowgateError as error:
+            answer = StageAnswer(problem=str(error))
+        _say(msgspec.structs.replace(answer, number=order.number))
+
+
+def _say(answer: StageReady | StageAnswer) -> None:
     sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
     sys.stdout.buffer.flush()
 
@@ -156,7 +241,8 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who started us; our input then ends
-    asyncio.run(play(arguments.site, arguments.seed))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        sys.exit(runner.run(play(arguments.site, arguments.seed)))
 
 
 if __name__ == "__main__":

@@ -5,16 +5,20 @@ import contextlib
 import sys
 from datetime import date
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 
 from orchestrator.stages import StageAddresses
-from resort.errors import Bug, Unavailable
-from sim.stage import StageAnswer, StageOrder
+from resort.errors import Invalid, Unavailable
+from sim.stage import StageAnswer, StageOrder, StageReady
 
 START_S = 30.0
 ANSWER_S = 20.0
 STOP_S = 3.0
+ROOT = Path(__file__).parent.parent  # where `-m sim.stage` is found even when nothing is installed
+
+Line = TypeVar("Line", StageReady, StageAnswer)
 
 
 class StageProcess:
@@ -23,6 +27,7 @@ class StageProcess:
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process | None = None
         self._turn = asyncio.Lock()
+        self._number = 0
 
     @property
     def pid(self) -> int | None:
@@ -31,30 +36,35 @@ class StageProcess:
 
     async def start(self, site_file: Path, seed: int) -> StageAddresses:
         """See the protocol."""
+        site = str(await asyncio.to_thread(site_file.resolve))
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "sim.stage", "--site", str(site_file), "--seed", str(seed)),
+            *("-m", "sim.stage", "--site", site, "--seed", str(seed)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            cwd=ROOT,
             start_new_session=True,
         )
-        return msgspec.json.decode(await self._line(START_S), type=StageAddresses)
+        ready = self._decode(await self._line(START_S), StageReady)
+        if not ready.ready:
+            raise Unavailable("The rehearsal stage", ready.problem.rstrip("."))
+        return StageAddresses(ready.buses, ready.cameras)
 
     async def open_doors(self, console: str, channel_key: str, day: date) -> None:
         """See the protocol. The key travels by the pipe: arguments can be read by everybody on the machine."""
-        await self._ask(StageOrder("open", console=console, channel_key=channel_key, day=day))
+        await self._ask("open", console=console, channel_key=channel_key, day=day)
 
     async def pause(self) -> dict[str, int]:
         """See the protocol."""
-        return (await self._ask(StageOrder("pause"))).counts
+        return (await self._ask("pause")).counts
 
     async def release(self, lane_id: str, *, on: bool) -> None:
         """See the protocol."""
-        await self._ask(StageOrder("release", lane=lane_id, on=on))
+        await self._ask("release", lane=lane_id, on=on)
 
     async def fault(self, lane_id: str, *, on: bool) -> None:
         """See the protocol."""
-        await self._ask(StageOrder("fault", lane=lane_id, on=on))
+        await self._ask("fault", lane=lane_id, on=on)
 
     async def stop(self) -> None:
         """See the protocol."""
@@ -71,19 +81,23 @@ class StageProcess:
                 process.kill()
             await process.wait()
 
-    async def _ask(self, order: StageOrder) -> StageAnswer:
+    async def _ask(self, do: str, **details: Any) -> StageAnswer:
+        """Give an order and wait for its answer; answers to orders that were given up on are skipped."""
         async with self._turn:
             process = self._process
             if process is None or process.stdin is None:
                 raise Unavailable("The rehearsal stage", "it is not running")
+            self._number += 1
             try:
-                process.stdin.write(msgspec.json.encode(order) + b"\n")
+                process.stdin.write(msgspec.json.encode(StageOrder(do, self._number, **details)) + b"\n")
                 await process.stdin.drain()
             except ConnectionError as error:
                 raise Unavailable("The rehearsal stage", "it has ended") from error
-            answer = msgspec.json.decode(await self._line(ANSWER_S), type=StageAnswer)
+            answer = self._decode(await self._line(ANSWER_S), StageAnswer)
+            while answer.number < self._number:
+                answer = self._decode(await self._line(ANSWER_S), StageAnswer)
         if answer.problem:
-            raise Bug(f"the stage refused an order: {answer.problem}")
+            raise Invalid("stage order", answer.problem.rstrip("."))
         return answer
 
     async def _line(self, patience_s: float) -> bytes:
@@ -97,3 +111,10 @@ class StageProcess:
         if not line:
             raise Unavailable("The rehearsal stage", "it has ended; its errors stand above")
         return line
+
+    @staticmethod
+    def _decode(line: bytes, line_type: type[Line]) -> Line:
+        try:
+            return msgspec.json.decode(line, type=line_type)
+        except msgspec.MsgspecError as error:
+            raise Unavailable("The rehearsal stage", f"it says what nobody understands ({error})") from error
