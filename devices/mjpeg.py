@@ -8,6 +8,7 @@ import asyncio
 import logging
 import re
 from email.message import Message
+from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
@@ -88,6 +89,8 @@ class PartParser:
                 if len(self._buffer) > self._max_bytes:
                     raise ValueError(f"a frame of more than {self._max_bytes} bytes")
                 return None
+            if end > self._max_bytes:
+                raise ValueError(f"a frame of {end} bytes")
         elif len(self._buffer) < end:
             return None
         part = bytes(self._buffer[:end])
@@ -101,12 +104,14 @@ class MjpegCamera:
     A camera that is away is no error here: `next_frame` waits until it is back, `connected` and the log tell.
     """
 
-    def __init__(self, url: str, clock: Clock) -> None:
+    def __init__(self, url: str, clock: Clock, silent_s: float = SILENT_S) -> None:
         self.received = 0
         self.dropped = 0  # frames that a newer one replaced before they were fetched
         self.connected = False
         self._url = url
+        self._name = _without_password(url)
         self._clock = clock
+        self._silent_s = silent_s
         self._newest: CameraFrame | None = None
         self._arrived = asyncio.Event()
         self._closed = False
@@ -116,7 +121,7 @@ class MjpegCamera:
     def start(self) -> None:
         """Begin to receive. Idempotent; a closed camera stays closed."""
         if self._task is None and not self._closed:
-            self._task = asyncio.create_task(self._receive_for_ever(), name=f"camera {self._url}")
+            self._task = asyncio.create_task(self._receive_for_ever(), name=f"camera {self._name}")
 
     async def next_frame(self) -> CameraFrame | None:
         """The newest frame that was not fetched yet; waits for one. None once the camera is closed."""
@@ -137,7 +142,7 @@ class MjpegCamera:
 
     async def _receive_for_ever(self) -> None:
         pause_s = FIRST_PAUSE_S
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENT_S)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=self._silent_s)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             while True:
                 before = self.received
@@ -168,7 +173,7 @@ class MjpegCamera:
 
     def _keep(self, frame: CameraFrame) -> None:
         if not self.connected:
-            _log.info("camera %s sends pictures", self._url)
+            _log.info("camera %s sends pictures", self._name)
             self.connected, self._told_away = True, False
         self.received += 1
         if self._newest is not None:
@@ -180,5 +185,11 @@ class MjpegCamera:
         """Log edges only."""
         self.connected = False
         if not self._told_away:
-            _log.warning("camera %s is away: %s", self._url, problem)
+            _log.warning("camera %s is away: %s", self._name, problem)
             self._told_away = True
+
+
+def _without_password(url: str) -> str:
+    """The URL as logs may show it: many cameras want user and password in theirs."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
