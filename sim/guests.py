@@ -10,19 +10,28 @@ import random
 from collections import deque
 from collections.abc import Coroutine, Mapping
 from datetime import date, timedelta
+from typing import Protocol
 
 from resort.errors import Refused, Unavailable
 from resort.site import LaneClass
 from sim.camera_server import CameraServer
 from sim.crowd import GOOD, CodeDealer, Crowd, Showing, Tally
 from sim.scene import Scene
-from sim.shop_client import ShopClient
+from sim.shop_client import BoughtTicket
 from sim.turnstile import SimTurnstile
 
 SHRUG_S = 0.5  # after a purchase that failed
 _UNITS = ("adult", "child", "student", "senior")
 _UNIT_WEIGHTS = (6, 2, 1, 1)
 _log = logging.getLogger("snowgate.guests")
+
+
+class Seller(Protocol):
+    """Where guests buy."""
+
+    async def buy(self, product: str, day: date, units: dict[str, int]) -> list[BoughtTicket]:
+        """Tickets for a party. Raises Refused or Unavailable."""
+        ...
 
 
 class _Lane:
@@ -69,7 +78,7 @@ class Guests:
         self,
         lanes: Mapping[str, tuple[LaneClass, SimTurnstile]],
         cameras: CameraServer,
-        shop: ShopClient,
+        shop: Seller,
         day: date,
         seed: int,
         crowd: Crowd | None = None,
