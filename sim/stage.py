@@ -207,10 +207,13 @@ async def _obey_until_end(cast: StageCast, lines: asyncio.StreamReader) -> None:
 
 async def _read(lines: asyncio.StreamReader, orders: asyncio.Queue[StageOrder]) -> None:
     """Until the input ends or says stop."""
-    while line := await lines.readline():
+    while True:
         try:
+            line = await lines.readline()
+            if not line:
+                return
             order = msgspec.json.decode(line, type=StageOrder)
-        except msgspec.MsgspecError as error:
+        except ValueError as error:  # also of lines without an end, and of what is no UTF-8
             _say(StageAnswer(problem=f"order: {error}."))
             continue
         if order.do == "stop":

@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 import msgspec
 
 from orchestrator.stages import StageAddresses
-from resort.errors import Invalid, Unavailable
+from resort.errors import Bug, Invalid, Unavailable
 from sim.stage import StageAnswer, StageOrder, StageReady
 
 START_S = 30.0
 ANSWER_S = 20.0
-STOP_S = 3.0
+STOP_S = 2.5  # then it is killed, which takes effect at once
+LINE_BYTES = 2**20  # the addresses of a site with some ten thousand lanes
 ROOT = Path(__file__).parent.parent  # where `-m sim.stage` is found even when nothing is installed
 
 Line = TypeVar("Line", StageReady, StageAnswer)
@@ -35,19 +36,26 @@ class StageProcess:
         return self._process.pid if self._process is not None and self._process.returncode is None else None
 
     async def start(self, site_file: Path, seed: int) -> StageAddresses:
-        """See the protocol."""
+        """See the protocol. Nothing runs after an error. Raises Unavailable."""
+        if self._process is not None:
+            raise Bug("the rehearsal stage was started twice")
         site = str(await asyncio.to_thread(site_file.resolve))
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "sim.stage", "--site", site, "--seed", str(seed)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            limit=LINE_BYTES,
             cwd=ROOT,
             start_new_session=True,
         )
-        ready = self._decode(await self._line(START_S), StageReady)
-        if not ready.ready:
-            raise Unavailable("The rehearsal stage", ready.problem.rstrip("."))
+        try:
+            ready = self._decode(await self._line(START_S), StageReady)
+            if not ready.ready:
+                raise Unavailable("The rehearsal stage", ready.problem.rstrip("."))
+        except BaseException:
+            await self.stop()
+            raise
         return StageAddresses(ready.buses, ready.cameras)
 
     async def open_doors(self, console: str, channel_key: str, day: date) -> None:
@@ -74,12 +82,14 @@ class StageProcess:
         if process.stdin is not None:
             process.stdin.close()
         try:
-            async with asyncio.timeout(STOP_S):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_S):
+                    await process.wait()
+        finally:  # it was slow, or we are in a hurry
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
                 await process.wait()
-        except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
 
     async def _ask(self, do: str, **details: Any) -> StageAnswer:
         """Give an order and wait for its answer; answers to orders that were given up on are skipped."""
@@ -108,6 +118,8 @@ class StageProcess:
                 line = await self._process.stdout.readline()
         except TimeoutError:
             raise Unavailable("The rehearsal stage", f"no answer within {patience_s:g} s") from None
+        except ValueError as error:
+            raise Unavailable("The rehearsal stage", f"it talks without end ({error})") from error
         if not line:
             raise Unavailable("The rehearsal stage", "it has ended; its errors stand above")
         return line
@@ -116,5 +128,5 @@ class StageProcess:
     def _decode(line: bytes, line_type: type[Line]) -> Line:
         try:
             return msgspec.json.decode(line, type=line_type)
-        except msgspec.MsgspecError as error:
+        except ValueError as error:
             raise Unavailable("The rehearsal stage", f"it says what nobody understands ({error})") from error
