@@ -13,17 +13,17 @@ from pathlib import Path
 
 import msgspec
 import ray
-from devices.camera_source import CameraCodeSource
-from devices.code_reader import CodeReader
-from devices.mjpeg import MjpegCamera
 from ray.exceptions import RayError
 
 from actors.lane_runtime import LaneReport, LaneRuntime
 from actors.names import NAMESPACE, gate_name
+from devices.camera_source import CameraCodeSource
+from devices.code_reader import CodeReader
+from devices.mjpeg import MjpegCamera
 from devices.modbus_bus import BusRegistry
 from devices.profile import load_profile
 from devices.turnstile import open_turnstile
-from resort.access.lane_machine import LaneSettings
+from resort.access.lane_journal import LaneSettings
 from resort.access.lane_messages import LaneMode
 from resort.clock import SystemClock
 from resort.ids import RandomIds

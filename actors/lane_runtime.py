@@ -16,7 +16,8 @@ import msgspec
 
 from resort.access.codes import SiteKeys
 from resort.access.entitlement import TicketRecord, use
-from resort.access.lane_machine import LaneMachine, LaneSettings
+from resort.access.lane_journal import LaneSettings
+from resort.access.lane_machine import LaneMachine
 from resort.access.lane_messages import (
     AppendEvent,
     CodeSighted,

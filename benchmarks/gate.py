@@ -24,7 +24,7 @@ from orchestrator.cluster import start_local_ray
 from orchestrator.measured import Measured, machine
 from resort.access.codes import KEY_BYTES, SiteKeys, issue_code
 from resort.access.entitlement import Entitlement, TicketRecord, Usage
-from resort.access.lane_machine import LaneSettings
+from resort.access.lane_journal import LaneSettings
 from resort.clock import Clock, Moment, SystemClock
 from resort.figures import percentile
 from resort.ids import GateId, LaneId, RandomIds, SeededIds, TicketId

@@ -14,7 +14,8 @@ from typing import TypeVar
 
 from resort.access.codes import KEY_BYTES, SiteKeys, issue_code
 from resort.access.entitlement import Entitlement, use
-from resort.access.lane_machine import LaneMachine, LaneSettings
+from resort.access.lane_journal import LaneSettings
+from resort.access.lane_machine import LaneMachine
 from resort.access.lane_messages import (
     AppendEvent,
     CodeSighted,

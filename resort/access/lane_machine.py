@@ -15,16 +15,14 @@ console calls the lane's state is derived from both. What becomes of a grant is 
 """
 
 from collections import deque
-from datetime import datetime
 from enum import StrEnum
-from typing import TypedDict
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from resort.access.codes import CodeReading, SiteKeys, read_code
 from resort.access.decision import Decision, Scan, decide, refusal
 from resort.access.entitlement import TicketRecord, use
+from resort.access.lane_journal import LaneJournal, LaneSettings, Latency, turns
 from resort.access.lane_messages import (
     AppendEvent,
     CodeSighted,
@@ -51,21 +49,10 @@ from resort.access.lane_messages import (
 from resort.access.reasons import Reason
 from resort.clock import Moment
 from resort.errors import InvalidTransition
-from resort.ids import EventId, GateId, GrantId, IdSource, LaneId, ScanId, TicketId
-from resort.messages import (
-    GrantIssued,
-    GrantOutcomeUnknown,
-    GrantReleased,
-    LaneChanged,
-    PassageConfirmed,
-    PassageOut,
-    PassageUncontrolled,
-    ScanRefused,
-)
+from resort.ids import IdSource, ScanId, TicketId
+from resort.messages import GrantIssued
 from resort.ports import Sighting, TurnstileStatus
-from resort.site import LaneClass, LaneLimits
 
-COUNTER_MODULUS = 2**32
 STORY_LENGTH = 12
 LAMP_REFUSED_MS = 1_200
 
@@ -91,16 +78,6 @@ CYCLE_TABLE: dict[tuple[Cycle, str], Cycle] = {
 }
 
 
-class LaneSettings(msgspec.Struct, frozen=True):
-    """What the site file says of this lane."""
-
-    gate_id: GateId
-    lane_id: LaneId
-    lane_class: LaneClass
-    limits: LaneLimits
-    zone: ZoneInfo
-
-
 class _Pending(msgspec.Struct):
     """The scan being decided, and its times for the latency figures."""
 
@@ -118,20 +95,9 @@ class _OpenGrant(msgspec.Struct):
 
     grant: GrantIssued
     since: Moment
-    frame_at: Moment | None = None
-    decision_ms: float | None = None
-    open_ms: float | None = None
+    frame_at: Moment | None = None  # None: recovered after a restart
+    latency: Latency = msgspec.field(default_factory=Latency)
     acknowledged: bool = False  # the turnstile confirmed the pulse to this very process
-
-
-class _OutcomeHead(TypedDict):
-    event_id: EventId
-    caused_by: str
-    at: datetime
-    gate_id: GateId
-    lane_id: LaneId
-    grant_id: GrantId
-    ticket_id: TicketId
 
 
 class LaneMachine:
@@ -147,6 +113,7 @@ class LaneMachine:
         self.detail = ""
         self._keys = keys
         self._ids = ids
+        self._journal = LaneJournal(settings, ids)
         self._cycle = Cycle.STARTING
         self._counter_in: int | None = None  # entry counter up to which every rotation is in the journal
         self._counter_out: int | None = None
@@ -269,9 +236,9 @@ class LaneMachine:
 
     def _account_in(self, status: TurnstileStatus, now: Moment) -> list[Command]:
         """Every entry rotation becomes exactly one event: a grant's passage first, the rest uncontrolled."""
-        before, self._counter_in = self._counter_in, status.counter_in
-        turned = 0 if before is None else (status.counter_in - before) % COUNTER_MODULUS
-        if turned >= COUNTER_MODULUS // 2:
+        turned = turns(self._counter_in, status.counter_in)
+        self._counter_in = status.counter_in
+        if turned is None:
             return self._outcome_unknown("the turnstile's counter went backwards", now) if self._open else []
         commands: list[Command] = []
         if self._open is not None:
@@ -281,43 +248,16 @@ class LaneMachine:
             else:
                 commands += self._perhaps_over(self._open, status, now)
         if turned:
-            uncontrolled = PassageUncontrolled(
-                event_id=EventId(self._ids.new("event")),
-                caused_by="counter",
-                at=now.at,
-                gate_id=self.settings.gate_id,
-                lane_id=self.settings.lane_id,
-                counter_in=status.counter_in,
-                rotations=turned,
-                released=status.fire_release,
-            )
-            commands.append(AppendEvent(uncontrolled))
+            commands.append(AppendEvent(self._journal.uncontrolled(status, turned, now)))
         return commands
 
     def _account_out(self, status: TurnstileStatus, now: Moment) -> list[Command]:
-        before, self._counter_out = self._counter_out, status.counter_out
-        turned = 0 if before is None else (status.counter_out - before) % COUNTER_MODULUS
-        if not 0 < turned < COUNTER_MODULUS // 2:
-            return []
-        out = PassageOut(
-            event_id=EventId(self._ids.new("event")),
-            caused_by="counter",
-            at=now.at,
-            gate_id=self.settings.gate_id,
-            lane_id=self.settings.lane_id,
-            counter_out=status.counter_out,
-            rotations=turned,
-        )
-        return [AppendEvent(out)]
+        turned = turns(self._counter_out, status.counter_out)
+        self._counter_out = status.counter_out
+        return [AppendEvent(self._journal.out(status, turned, now))] if turned else []
 
     def _passage(self, held: _OpenGrant, now: Moment) -> list[Command]:
-        passage = PassageConfirmed(
-            **self._outcome_head(held.grant, now),
-            counter_in=(held.grant.counter_in + 1) % COUNTER_MODULUS,
-            decision_ms=held.decision_ms,
-            open_ms=held.open_ms,
-            recovered=held.frame_at is None,
-        )
+        passage = self._journal.passage(held.grant, held.latency, now, recovered=held.frame_at is None)
         return self._close_grant("arm_turned", SettleGrant(passage), now)
 
     def _perhaps_over(self, held: _OpenGrant, status: TurnstileStatus, now: Moment) -> list[Command]:
@@ -332,36 +272,17 @@ class LaneMachine:
             return []
         if not held.acknowledged:
             return self._outcome_unknown("the turnstile did not confirm the pulse", now)
-        released = GrantReleased(
-            **self._outcome_head(held.grant, now),
-            counter_in=held.grant.counter_in,
-            decision_ms=held.decision_ms,
-            open_ms=held.open_ms,
-        )
-        return self._close_grant("arm_relocked", SettleGrant(released), now)
+        return self._close_grant("arm_relocked", SettleGrant(self._journal.released(held.grant, held.latency, now)), now)
 
     def _outcome_unknown(self, detail: str, now: Moment) -> list[Command]:
         assert self._open is not None
-        unknown = GrantOutcomeUnknown(**self._outcome_head(self._open.grant, now), detail=detail)
-        return self._close_grant("outcome_unknown", SettleGrant(unknown), now)
+        return self._close_grant("outcome_unknown", SettleGrant(self._journal.unknown(self._open.grant, detail, now)), now)
 
     def _close_grant(self, trigger: str, settle: SettleGrant, now: Moment) -> list[Command]:
         self._open = None
         self._free_since = now
         self._move(trigger)
         return [settle, *self._show("idle", now)]
-
-    def _outcome_head(self, grant: GrantIssued, now: Moment) -> _OutcomeHead:
-        # The outcome's id is made from the grant's: a grant can have one outcome in the journal, whoever reports it.
-        return {
-            "event_id": EventId(f"{grant.event_id}:outcome"),
-            "caused_by": grant.event_id,
-            "at": now.at,
-            "gate_id": grant.gate_id,
-            "lane_id": grant.lane_id,
-            "grant_id": GrantId(grant.event_id),
-            "ticket_id": grant.ticket_id,
-        }
 
     # ---- the scan
 
@@ -401,25 +322,14 @@ class LaneMachine:
         if self.lasting_state != "ready" or self._counter_in is None:
             return self._refuse(refusal(Reason.TURNSTILE_UNAVAILABLE), now)
         pending.record = record
-        pending.grant = GrantIssued(
-            event_id=EventId(self._ids.new("grant")),
-            caused_by=pending.scan_id,
-            at=now.at,
-            gate_id=self.settings.gate_id,
-            lane_id=self.settings.lane_id,
-            ticket_id=pending.ticket_id,
-            scan_id=pending.scan_id,
-            product=record.entitlement.product,
-            unit=record.entitlement.unit,
-            counter_in=self._counter_in,
-        )
+        pending.grant = self._journal.grant(pending.scan_id, pending.ticket_id, record, self._counter_in, now)
         return [StoreGrant(pending.grant, record, use(record.usage, pending.grant))]
 
     def _on_stored(self, now: Moment) -> list[Command]:
         pending = self._deciding("GrantStored")
         if pending.grant is None:
             raise self._impossible("GrantStored")
-        self._open = _OpenGrant(pending.grant, now, pending.frame_at, now.ms_since(pending.began))
+        self._open = _OpenGrant(pending.grant, now, pending.frame_at, Latency(now.ms_since(pending.began)))
         self._pending = None
         self._move("grant_stored")
         return [PulseTurnstile(), *self._show("go", now)]
@@ -430,15 +340,14 @@ class LaneMachine:
         commands = self._refuse(refusal(Reason.LEDGER_UNAVAILABLE), now)
         if grant is not None:
             # The grant may have been stored although the answer was lost. It never reached the arm: releasing it is certain.
-            released = GrantReleased(**self._outcome_head(grant, now), counter_in=grant.counter_in)
-            commands.append(SettleGrant(released))
+            commands.append(SettleGrant(self._journal.released(grant, Latency(), now)))
         return commands
 
     def _on_acknowledged(self, acknowledged: Moment) -> list[Command]:
         if self._open is None or self._open.frame_at is None:
             raise self._impossible("PulseAcknowledged")
         self._open.acknowledged = True
-        self._open.open_ms = acknowledged.ms_since(self._open.frame_at)
+        self._open.latency.open_ms = acknowledged.ms_since(self._open.frame_at)
         return []
 
     def _on_uncertain(self, detail: str) -> list[Command]:
@@ -450,17 +359,8 @@ class LaneMachine:
 
     def _refuse(self, decision: Decision, now: Moment) -> list[Command]:
         pending = self._deciding("refusal")
-        refused = ScanRefused(
-            event_id=EventId(self._ids.new("event")),
-            caused_by=pending.scan_id,
-            at=now.at,
-            gate_id=self.settings.gate_id,
-            lane_id=self.settings.lane_id,
-            scan_id=pending.scan_id,
-            ticket_id=pending.ticket_id,
-            reason=decision.reason,
-            decision_ms=now.ms_since(pending.began),
-        )
+        took_ms = now.ms_since(pending.began)
+        refused = self._journal.refused(pending.scan_id, pending.ticket_id, decision.reason, took_ms, now)
         self._pending = None
         self._free_since = now
         self._move("refused")
@@ -475,17 +375,7 @@ class LaneMachine:
         if state in (self._told_state, "starting"):
             return []
         self._told_state = state
-        changed = LaneChanged(
-            event_id=EventId(self._ids.new("event")),
-            caused_by=self.settings.lane_id,
-            at=now.at,
-            gate_id=self.settings.gate_id,
-            lane_id=self.settings.lane_id,
-            state=state,
-            detail=self.detail,
-            counter_in=self._counter_in,
-            counter_out=self._counter_out,
-        )
+        changed = self._journal.changed(state, self.detail, (self._counter_in, self._counter_out), now)
         return [AppendEvent(changed)]
 
     def _describe(self, state: str) -> str:

@@ -15,7 +15,7 @@ from actors.lane_runtime import LaneRuntime
 from benchmarks.instant_lane import InstantArm
 from resort.access.codes import SiteKeys, issue_code
 from resort.access.entitlement import Entitlement, TicketRecord, Usage
-from resort.access.lane_machine import LaneSettings
+from resort.access.lane_journal import LaneSettings
 from resort.clock import SystemClock
 from resort.ids import GateId, LaneId, RandomIds, SeededIds
 from resort.messages import GrantIssued, PassageConfirmed, ScanRefused
@@ -32,7 +32,7 @@ KEYS = SiteKeys(1, {1: b"k" * 32})
 COMPARISON = "if t[1] ~= ARGV[1] then"
 
 
-class AllTogether:
+class Simultaneous:
     """A code source at each lane that shows the same code at the same moment as all others."""
 
     def __init__(self, codes: list[str], everybody: asyncio.Barrier, arm: InstantArm, done: asyncio.Event) -> None:
@@ -70,7 +70,7 @@ async def _show_everywhere(redis: Redis, url: str, *, compare: bool) -> tuple[in
             ledger._change = Script(redis, CHANGE.replace(COMPARISON, "if false then"))
         arm, done = InstantArm(), asyncio.Event()
         settings = LaneSettings(GateId("g"), LaneId(f"l{number}"), "standard", LaneLimits(poll_active_ms=2), ZoneInfo("UTC"))
-        source = AllTogether(codes, everybody, arm, done)
+        source = Simultaneous(codes, everybody, arm, done)
         lanes.append(LaneRuntime(settings, "open", KEYS, ledger, arm, source, SystemClock(), RandomIds(), failures.append))
         ledgers.append(ledger)
         ends.append(done)

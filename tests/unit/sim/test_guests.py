@@ -15,7 +15,7 @@ from devices.code_reader import CodeReader
 from devices.mjpeg import MjpegCamera
 from resort.access.codes import SiteKeys, issue_code
 from resort.access.entitlement import Entitlement, TicketRecord, Usage
-from resort.access.lane_machine import LaneSettings
+from resort.access.lane_journal import LaneSettings
 from resort.access.reasons import Reason
 from resort.clock import SystemClock
 from resort.errors import Refused, Unavailable

@@ -7,7 +7,8 @@ import msgspec
 
 from resort.access.codes import SiteKeys, issue_code
 from resort.access.entitlement import Entitlement, TicketRecord, Usage
-from resort.access.lane_machine import LaneMachine, LaneSettings
+from resort.access.lane_journal import LaneSettings
+from resort.access.lane_machine import LaneMachine
 from resort.access.lane_messages import (
     CodeSighted,
     Command,
