@@ -50,6 +50,7 @@ class JournalActor:
         self._unreadable = 0
         self._problem = ""
         self._advanced = asyncio.Condition()
+        self._closing = False
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -82,8 +83,9 @@ class JournalActor:
 
     async def close(self) -> None:
         """Stop writing and free the stores."""
+        # The batch under way is finished: a cancelled SQL call would leave its connection in the air.
+        self._closing = True
         if self._task is not None:
-            self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         await self._redis.aclose()
         await self._database.dispose()
@@ -91,7 +93,7 @@ class JournalActor:
     async def _write_for_ever(self) -> None:
         trimmed = self._clock.now()
         ready = False
-        while True:
+        while not self._closing:
             try:
                 if not ready:
                     await ensure_ledger(self._redis, self._site_name, self._store, self._tickets, self._clock)

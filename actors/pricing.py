@@ -26,6 +26,7 @@ from storage.inventory_sql import (
     store_changes,
     store_quote,
 )
+from storage.rounds import Rounds
 
 SWEEP_S = 1.0
 QUEUE_PER_CELL = 200  # callers waiting at one cell before more are told to come back
@@ -64,9 +65,8 @@ class PricingActor:
         self._turns: dict[Cell, asyncio.Lock] = {}
         self._waiting: dict[Cell, int] = {}
         self._with_quota: set[Cell] = set()  # cells whose row is known to carry the site file's quota
-        self._sweeper: asyncio.Task[None] | None = None
+        self._rounds = Rounds(f"pricing {shard} sweep", self._sweep_round, SWEEP_S)
         self._away = False
-        self._closed = False
 
     async def start(self) -> None:
         """Begin to sweep: every incarnation does, before it answers anybody."""
@@ -147,11 +147,7 @@ class PricingActor:
 
     async def close(self) -> None:
         """Stop sweeping and close the connections; idempotent."""
-        self._closed = True
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            await asyncio.gather(self._sweeper, return_exceptions=True)
-            self._sweeper = None
+        await self._rounds.close()
         await self._db.dispose()
 
     def _product(self, code: str) -> ProductSite:
@@ -171,8 +167,7 @@ class PricingActor:
         self._wake()
 
     def _wake(self) -> None:
-        if self._sweeper is None and not self._closed:
-            self._sweeper = asyncio.create_task(self._sweep_for_ever(), name=f"pricing {self._shard} sweep")
+        self._rounds.start()
 
     @asynccontextmanager
     async def _turn(self, product: str, day: date) -> AsyncIterator[None]:
@@ -189,18 +184,16 @@ class PricingActor:
             if self._waiting[cell] == 0:
                 del self._waiting[cell], self._turns[cell]
 
-    async def _sweep_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(SWEEP_S)
-            try:
-                await self.sweep()
-            except (DatabaseUnavailable, Busy) as error:
-                if not self._away:
-                    _log.warning("shard %s cannot sweep: %s", self._shard, error)
-                self._away = True
-            except Exception:
-                _log.exception("shard %s: a sweep failed", self._shard)
-            else:
-                if self._away:
-                    _log.info("shard %s sweeps again", self._shard)
-                self._away = False
+    async def _sweep_round(self) -> None:
+        try:
+            await self.sweep()
+        except (DatabaseUnavailable, Busy) as error:
+            if not self._away:
+                _log.warning("shard %s cannot sweep: %s", self._shard, error)
+            self._away = True
+        except Exception:
+            _log.exception("shard %s: a sweep failed", self._shard)
+        else:
+            if self._away:
+                _log.info("shard %s sweeps again", self._shard)
+            self._away = False

@@ -4,7 +4,6 @@ Each step is idempotent by the caller's key and durable before it is answered, s
 Rules are in `resort/orders.py` and `resort/inventory.py`, prices in the pricing shards, rows in `storage/orders_sql.py`.
 """
 
-import asyncio
 import logging
 from datetime import date, datetime, timedelta
 
@@ -48,6 +47,7 @@ from storage.orders_sql import (
     overdue_orders,
     store_state,
 )
+from storage.rounds import Rounds
 
 NET_S = 1.0  # how often the background net looks for what a crash left behind
 MAX_KEY = 200
@@ -80,19 +80,15 @@ class TicketOffice:
         self._site = site
         self._clock = clock
         self._ids = ids
-        self._net: asyncio.Task[None] | None = None
+        self._net = Rounds("ticket office net", self._keep_tidy, NET_S)
 
     async def start(self) -> None:
         """Begin the background net; idempotent."""
-        if self._net is None:
-            self._net = asyncio.create_task(self._keep_tidy(), name="ticket office net")
+        self._net.start()
 
     async def close(self) -> None:
         """Stop the net; idempotent."""
-        if self._net is not None:
-            self._net.cancel()
-            await asyncio.gather(self._net, return_exceptions=True)
-            self._net = None
+        await self._net.close()
 
     def products(self) -> list[ProductSite]:
         """What is sold, in the site file's order."""
@@ -312,15 +308,13 @@ class TicketOffice:
         )
 
     async def _keep_tidy(self) -> None:
-        while True:
-            await asyncio.sleep(NET_S)
-            try:
-                await self._relay.try_publish()
-                await self.lapse_overdue()
-            except Unavailable as error:
-                _log.debug("unpaid orders are ended later: %s", error)
-            except Exception:
-                _log.exception("the net of the ticket office failed")
+        try:
+            await self._relay.try_publish()
+            await self.lapse_overdue()
+        except Unavailable as error:
+            _log.debug("unpaid orders are ended later: %s", error)
+        except Exception:
+            _log.exception("the net of the ticket office failed")
 
 
 async def _existing(connection: AsyncConnection, order_id: str, *, lock: bool = False) -> StoredOrder:
