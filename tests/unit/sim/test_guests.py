@@ -208,7 +208,8 @@ async def test_honest_guests_go_through_and_every_passage_is_one_of_theirs(resor
 )
 async def test_every_other_guest_is_refused_for_its_own_reason(resort: Resort, behaviour: Behaviour, reason: Reason) -> None:
     await resort.run_lanes()
-    guests = await resort.guests(brisk((behaviour, 1.0), ("honest", 1.0)))
+    # Two washed tickets without an empty frame in between, or one in a camera's first frame, get no answer: that guest goes.
+    guests = await resort.guests(brisk((behaviour, 1.0), ("honest", 1.0), give_up_s=3.0))
 
     def refused_twice() -> bool:
         return [event.reason for event in resort.journal(ScanRefused)].count(reason) >= 2
