@@ -29,7 +29,7 @@ class Crowd(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ("hesitant", 1.0),  # gets green, looks at the mountain until the arm locks, and shows the code again
         ("wrong_lane", 3.0),  # a standard ticket at the fast lane; honest elsewhere
     )
-    arrival_s: float = 1.05  # mean gap between two guests who come to one lane
+    arrival_s: float = 0.92  # mean gap between two guests who come to one lane
     step_up_s: tuple[float, float] = (0.08, 0.30)  # from the head of the queue to the reader
     push_s: tuple[float, float] = (0.12, 0.45)  # from the light to the turn of the arm, or of the guest
     give_up_s: float = 9.0  # nobody holds a phone up for longer than this
