@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+import aiosqlite
 from sqlalchemy import Connection, Table, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
@@ -108,8 +109,7 @@ def _engine(url: URL, foreign_keys: bool) -> AsyncEngine:
         url,
         pool_size=POOL_SIZE,
         pool_timeout=POOL_TIMEOUT_S,
-        # The driver must not begin transactions of its own; `_begin` does, so that BEGIN IMMEDIATE is possible.
-        connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_MS / 1000},
+        connect_args={"async_creator_fn": _open_sqlite},
     )
 
     def set_pragmas(connection: Any, _record: object) -> None:
@@ -121,6 +121,19 @@ def _engine(url: URL, foreign_keys: bool) -> AsyncEngine:
     event.listen(engine.sync_engine, "connect", set_pragmas)
     event.listen(engine.sync_engine, "begin", _begin)
     return engine
+
+
+async def _open_sqlite(path: str, **settings: Any) -> aiosqlite.Connection:
+    """A connection to the file. The driver must not begin transactions of its own; `_begin` does, for BEGIN IMMEDIATE."""
+    opening = aiosqlite.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000, **settings)
+    opening._thread.daemon = True
+    try:
+        return await opening
+    except BaseException:
+        # aiosqlite 0.22 lets go of a failed opening before its thread has answered for the last time; that answer must
+        # not meet a loop that is gone by then.
+        await asyncio.shield(asyncio.to_thread(opening._thread.join))
+        raise
 
 
 def _begin(connection: Connection) -> None:
