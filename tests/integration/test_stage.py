@@ -19,16 +19,17 @@ import msgspec
 import psutil
 import pytest
 import pytest_asyncio
+import yaml
 
 from actors.lane_runtime import LaneRuntime
 from devices.camera_source import CameraCodeSource
 from devices.code_reader import CodeReader
 from devices.mjpeg import MjpegCamera
 from devices.modbus_bus import BusRegistry
-from devices.profile import load_profile
+from devices.profile import TurnstileProfile, load_profile
 from devices.turnstile import open_turnstile
 from orchestrator.parts import OpenResort
-from orchestrator.settings import with_addresses
+from orchestrator.settings import load_site, with_addresses
 from orchestrator.stages import Stage, StageAddresses
 from resort.access.entitlement import TicketRecord, Usage
 from resort.access.lane_journal import LaneSettings
@@ -51,7 +52,8 @@ pytestmark = pytest.mark.realtime
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "config" / "demo.yaml"
-WAIT_S = 90.0
+WAIT_S = 60.0
+DRIVER_PATIENCE_MS = 10_000  # everything shares one busy machine here; what a lost turnstile does is tested elsewhere
 SITE_FILE = """
 name: {zh: "小雪场", en: "Small resort"}
 timezone: Asia/Shanghai
@@ -77,6 +79,11 @@ def small_site(folder: Path, unit: int = 2) -> Path:
     file = folder / "small.yaml"
     file.write_text(SITE_FILE.replace("UNIT", str(unit)), encoding="utf-8")
     return file
+
+
+def patient_profile(name: str) -> TurnstileProfile:
+    profile = load_profile(name)
+    return msgspec.structs.replace(profile, timings=msgspec.structs.replace(profile.timings, timeout_ms=DRIVER_PATIENCE_MS))
 
 
 # ---- the whole way: shop, code, camera, decoder, lane, arm
@@ -142,7 +149,7 @@ async def open_lanes(site: Site, ledger: MemoryLedger) -> AsyncIterator[None]:
     failures: list[BaseException] = []
     lanes: list[LaneRuntime] = []
     for gate, lane in site.lanes():
-        turnstile = await open_turnstile(buses, lane.turnstile, load_profile(lane.turnstile.profile))
+        turnstile = await open_turnstile(buses, lane.turnstile, patient_profile(lane.turnstile.profile))
         limits = site.lane_limits
         camera = MjpegCamera(lane.camera.url, clock)
         source = CameraCodeSource(camera, CodeReader(), clock, limits.unreadable_after_ms, limits.repeat_code_ms)
@@ -158,8 +165,13 @@ async def open_lanes(site: Site, ledger: MemoryLedger) -> AsyncIterator[None]:
     assert failures == []
 
 
-async def test_guests_buy_show_and_pass_at_every_lane(stage: StageProcess, tmp_path: Path, demo_site: Site) -> None:
+async def test_guests_buy_show_and_pass_at_every_lane(stage: StageProcess, tmp_path: Path) -> None:
+    """At the demo resort's first gate, which has lanes of both classes."""
     ledger = KnowingLedger()
+    tree = yaml.safe_load(DEMO.read_text(encoding="utf-8"))
+    site_file = tmp_path / "village.yaml"
+    site_file.write_text(yaml.safe_dump(tree | {"gates": tree["gates"][:1]}), encoding="utf-8")
+    village = load_site(site_file)
 
     def of(kind: type) -> list[object]:
         return [event for event in ledger.journal if isinstance(event, kind)]
@@ -167,12 +179,12 @@ async def test_guests_buy_show_and_pass_at_every_lane(stage: StageProcess, tmp_p
     def reasons() -> Counter[Reason]:
         return Counter(event.reason for event in ledger.journal if isinstance(event, ScanRefused))
 
-    addresses = await stage.start(DEMO, 7)
-    site = with_addresses(demo_site, addresses.buses, addresses.cameras)
+    addresses = await stage.start(site_file, 7)
+    site = with_addresses(village, addresses.buses, addresses.cameras)
     today = SystemClock().now().at.astimezone(site.zone).date()
-    async with open_console(tmp_path, demo_site, ledger) as (address, key), open_lanes(site, ledger):
+    async with open_console(tmp_path, village, ledger) as (address, key), open_lanes(site, ledger):
         await stage.open_doors(address, key, today)
-        await ledger.until(lambda: len(of(PassageConfirmed)) >= 60 and len(reasons()) >= 3)
+        await ledger.until(lambda: len(of(PassageConfirmed)) >= 30 and len(reasons()) >= 2)
         counts = await stage.pause()
         await ledger.until(lambda: len(of(PassageConfirmed)) >= counts["went_through"])
         assert await stage.pause() == {}
@@ -186,7 +198,7 @@ async def test_guests_buy_show_and_pass_at_every_lane(stage: StageProcess, tmp_p
         *(Reason.MALFORMED_CODE, Reason.UNREADABLE, Reason.WRONG_LANE),
     }
     lanes = {event.lane_id for event in ledger.journal if isinstance(event, PassageConfirmed)}
-    assert lanes == {lane.id for _, lane in demo_site.lanes()}
+    assert lanes == {lane.id for _, lane in village.lanes()}
     passed = [event.ticket_id for event in ledger.journal if isinstance(event, PassageConfirmed)]
     assert len(set(passed)) == len(passed)
     assert {event.product for event in ledger.journal if isinstance(event, GrantIssued)} == {"single", "single-fast"}
@@ -197,7 +209,7 @@ async def test_guests_buy_show_and_pass_at_every_lane(stage: StageProcess, tmp_p
 
 async def status_of(addresses: StageAddresses, unit: int) -> tuple[bool, bool]:
     """Fire release and fault as the lane's driver reads them."""
-    turnstile = await open_turnstile(BusRegistry(), TurnstileSite(addresses.buses["g"], unit), load_profile("pulse_coil"))
+    turnstile = await open_turnstile(BusRegistry(), TurnstileSite(addresses.buses["g"], unit), patient_profile("pulse_coil"))
     status = await turnstile.status()
     await turnstile.close()
     return status.fire_release, status.fault
