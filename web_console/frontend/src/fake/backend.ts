@@ -38,6 +38,8 @@ export class FakeBackend implements Backend {
   readonly orders: string[] = [];
   session: { name: string; role: string } | null = null;
   reachable = true;
+  /** Connections open, but nothing is said on them. */
+  silent = false;
 
   constructor(world: FakeWorld) {
     this.world = world;
@@ -60,6 +62,7 @@ export class FakeBackend implements Backend {
       setTimeout(() => {
         clearInterval(timer);
         if (scene === "down") backend.goDown();
+        else backend.silent = true;
       }, STALE_SCENE_AFTER_MS);
     }
     return backend;
@@ -67,6 +70,7 @@ export class FakeBackend implements Backend {
 
   /** Send what changed to every open socket. */
   broadcast(): void {
+    if (this.silent) return;
     const frame = this.world.news();
     for (const socket of this.sockets) if (!socket.closed) socket.send(frame);
   }
@@ -80,7 +84,7 @@ export class FakeBackend implements Backend {
     const socket = new FakeSocket();
     this.sockets.push(socket);
     queueMicrotask(() => {
-      if (socket.closed) return;
+      if (socket.closed || this.silent) return;
       if (this.reachable && this.session !== null) socket.send(this.world.snapshot());
       else socket.hangUp();
     });

@@ -27,6 +27,7 @@ export const en: Words = {
     connected: "Connected",
     reconnecting: "Reconnecting",
     stale: "Stale since {ago}",
+    bannerLabel: "Stale data",
     banner: "This picture is {ago} old. Figures may have changed: trust what you see on site.",
   },
   totals: {
@@ -86,5 +87,6 @@ export const en: Words = {
     admin: "Administrator",
     control_room: "Control room",
     cashier: "Cashier",
+    viewer: "Viewer",
   },
 };

@@ -25,6 +25,7 @@ export const zh = {
     connected: "已连接",
     reconnecting: "重连中",
     stale: "数据已停 {ago}",
+    bannerLabel: "数据已过时",
     banner: "画面停在 {ago}前，数字可能已变化，请以现场为准。",
   },
   totals: {
@@ -84,5 +85,6 @@ export const zh = {
     admin: "系统管理员",
     control_room: "控制室",
     cashier: "售票员",
+    viewer: "只读",
   },
 };

@@ -1,0 +1,186 @@
+// The whole page on the stand-in backend.
+import { flushPromises, mount, type VueWrapper } from "@vue/test-utils";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+
+import App from "../src/App.vue";
+import { backendKey } from "../src/backend";
+import { STALE_AFTER_MS } from "../src/connection";
+import { FakeBackend, PASSWORD } from "../src/fake/backend";
+import { FakeWorld } from "../src/fake/world";
+import { i18n, setLanguage } from "../src/i18n";
+import { en } from "../src/locales/en";
+import { zh } from "../src/locales/zh";
+
+let backend: FakeBackend;
+let page: VueWrapper;
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+  vi.setSystemTime(Date.UTC(2026, 11, 1, 8));
+  setLanguage("zh");
+  backend = new FakeBackend(new FakeWorld(() => Date.now()));
+});
+
+afterEach(() => {
+  page.unmount();
+  vi.useRealTimers();
+});
+
+async function open(role: string | null): Promise<void> {
+  backend.session = role === null ? null : { name: role, role };
+  page = mount(App, { global: { plugins: [i18n], provide: { [backendKey as symbol]: backend } }, attachTo: document.body });
+  await flushPromises();
+}
+
+function text(testId: string): string {
+  return page.get(`[data-testid="${testId}"]`).text();
+}
+
+function has(testId: string): boolean {
+  return page.find(`[data-testid="${testId}"]`).exists();
+}
+
+async function news(): Promise<void> {
+  backend.broadcast();
+  await flushPromises();
+}
+
+describe("signing in", () => {
+  it("asks for a name, tells a wrong password, and opens the room with the right one", async () => {
+    await open(null);
+    await page.get('[data-testid="sign-in-name"]').setValue("admin");
+    await page.get('[data-testid="sign-in-password"]').setValue("wrong");
+    await page.get("form").trigger("submit");
+    await flushPromises();
+    expect(text("sign-in-fault")).toBe(zh.signIn.wrong);
+    await page.get('[data-testid="sign-in-password"]').setValue(PASSWORD);
+    await page.get("form").trigger("submit");
+    await flushPromises();
+    expect(text("connection")).toBe(zh.link.connected);
+    expect(has("lane-village-fast")).toBe(true);
+  });
+
+  it("comes back when the session ends under way", async () => {
+    await open("admin");
+    backend.session = null;
+    backend.sockets.at(-1)?.hangUp();
+    await flushPromises();
+    expect(has("sign-in-name")).toBe(true);
+  });
+
+  it("waits for a server that is away", async () => {
+    backend.reachable = false;
+    await open("admin");
+    expect(page.text()).toBe(zh.waitingUnreachable);
+    backend.reachable = true;
+    await vi.advanceTimersByTimeAsync(2_000);
+    await flushPromises();
+    expect(has("lane-village-1")).toBe(true);
+  });
+});
+
+describe("a lane", () => {
+  it("shows state, figures and the last decision in words as soon as the frame is there", async () => {
+    await open("admin");
+    backend.world.refuse("north-1", 0);
+    backend.world.change("north-1", { state: "faulted", detail: "arm", passages: 1_234, passages_per_minute: 9, queue: 3 });
+    await news();
+    expect(text("lane-north-1-state")).toBe(zh.lane.state.faulted);
+    expect(text("lane-north-1-last")).toContain("此票已使用");
+    expect(text("lane-north-1-last")).toContain(zh.ago.now);
+    expect(text("lane-north-1-passages")).toBe("1,234");
+    expect(text("lane-north-1-per-minute")).toBe("9");
+    expect(text("lane-north-1-queue")).toBe("3");
+    await vi.advanceTimersByTimeAsync(12_000 - 1);
+    expect(text("lane-north-1-last")).toContain("11 秒前");
+  });
+
+  it("speaks the reader's language and remembers it", async () => {
+    await open("admin");
+    backend.world.refuse("north-1", 0);
+    await news();
+    await page.get('[data-testid="language"]').trigger("click");
+    expect(text("gate-north")).toContain("North gate");
+    expect(text("lane-north-1-last")).toContain("This ticket has already been used");
+    expect(text("lane-north-1-state")).toBe(en.lane.state.ready);
+    expect(document.documentElement.lang).toBe("en");
+    expect(localStorage.getItem("snowgate.language")).toBe("en");
+  });
+});
+
+describe("an order to a lane", () => {
+  it("is sent only after the question is answered", async () => {
+    await open("control_room");
+    await page.get('[data-testid="lane-north-1-order"]').trigger("click");
+    expect(backend.orders).toEqual([]);
+    await page.get('[data-testid="order-cancel"]').trigger("click");
+    expect(backend.orders).toEqual([]);
+    await page.get('[data-testid="lane-north-1-order"]').trigger("click");
+    await page.get('[data-testid="order-confirm"]').trigger("click");
+    await flushPromises();
+    expect(backend.orders).toEqual(["north-1 closed"]);
+    expect(has("order-dialog")).toBe(false);
+    await news();
+    expect(text("lane-north-1-state")).toBe(zh.lane.state.closed);
+  });
+
+  it("that does not arrive is told where it was given", async () => {
+    await open("control_room");
+    await page.get('[data-testid="lane-north-1-order"]').trigger("click");
+    backend.reachable = false;
+    await page.get('[data-testid="order-confirm"]').trigger("click");
+    await flushPromises();
+    expect(text("order-dialog")).toContain(zh.order.unreachable);
+  });
+
+  it("is not offered to other roles", async () => {
+    await open("cashier");
+    expect(has("lane-north-1")).toBe(true);
+    expect(has("lane-north-1-order")).toBe(false);
+  });
+});
+
+describe("staleness", () => {
+  it("marks every live figure, says since when, and goes with the next frame", async () => {
+    await open("admin");
+    backend.silent = true;
+    await vi.advanceTimersByTimeAsync(STALE_AFTER_MS + 1_000);
+    expect(page.get('[data-testid="connection"]').attributes("data-stale")).toBe("true");
+    expect(text("connection")).toContain("4 秒");
+    expect(has("stale-banner")).toBe(true);
+    expect(page.findAll('li[data-testid^="lane-"]').every((lane) => lane.classes("stale"))).toBe(true);
+    backend.silent = false;
+    await news();
+    expect(page.get('[data-testid="connection"]').attributes("data-stale")).toBe("false");
+    expect(has("stale-banner")).toBe(false);
+  });
+
+  it("heals a missed frame by a fresh snapshot", async () => {
+    await open("admin");
+    backend.world.pass("north-1");
+    backend.world.news(); // lost on the way
+    backend.world.pass("north-1");
+    await news();
+    expect(page.get('[data-testid="connection"]').attributes("data-state")).toBe("reconnecting");
+    await vi.advanceTimersByTimeAsync(250);
+    await flushPromises();
+    expect(page.get('[data-testid="connection"]').attributes("data-state")).toBe("connected");
+    expect(text("lane-north-1-passages")).toBe(String(backend.world.lane("north-1").passages));
+    expect(backend.sockets).toHaveLength(2);
+  });
+});
+
+describe("alarms", () => {
+  it("show severity, place and words, and are counted", async () => {
+    await open("admin");
+    expect(text("alarms")).toContain(zh.alarms.none);
+    const sentence = { zh: "闸机没有应答", en: "The turnstile does not answer" };
+    backend.world.raise({ alarm_key: "k", severity: "critical", gate_id: "north", lane_id: "north-1", text: sentence });
+    await news();
+    expect(text("alarm-k")).toContain(zh.alarms.severity.critical);
+    expect(text("alarm-k")).toContain("北坡 · 1 号");
+    expect(text("alarm-k")).toContain(sentence.zh);
+    expect(text("total-alarms")).toBe("1");
+    expect(document.title).toBe("(1) 雪门示范雪场 · Snowgate");
+  });
+});
