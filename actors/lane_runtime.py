@@ -154,7 +154,8 @@ class LaneRuntime:
         """Read the turnstile, often while a rotation is awaited; the machine keeps all its time limits by these readings."""
         while True:
             try:
-                self._reading = TurnstileSeen(await self._turnstile.status())
+                asked = self._clock.now()
+                self._reading = TurnstileSeen(await self._turnstile.status(), asked)
             except TurnstileUnreachable as error:
                 self._reading = TurnstileLost(error.detail)
             self._ready.set()

@@ -100,7 +100,7 @@ class VirtualLane:
 
     def look(self) -> None:
         """Read the turnstile now."""
-        self.give(TurnstileSeen(at_once(self.turnstile.status())))
+        self.give(TurnstileSeen(at_once(self.turnstile.status()), self._clock.now()))
 
     def show_code(self, text: str | None) -> None:
         """Hold something up to the reader now."""

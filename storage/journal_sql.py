@@ -145,6 +145,11 @@ class JournalStore:
                 return
             seq = page[-1].seq
 
+    async def newest_of_lanes(self) -> list[JournalEvent]:
+        """The newest event of each kind at each lane, in order: they say up to where every turn of an arm is accounted."""
+        newest = select(func.max(journal.c.seq)).group_by(journal.c.lane_id, journal.c.kind)
+        return [stored.event for stored in await self._stored(_events().where(journal.c.seq.in_(newest)))]
+
     async def alarm_events(self, since: datetime) -> list[AlarmRaised | AlarmCleared]:
         """Alarms raised and cleared since then, in order."""
         page = await self._stored(_events().where(journal.c.at >= since, journal.c.kind.in_(ALARMS)))

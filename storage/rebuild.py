@@ -1,7 +1,8 @@
 """Rebuilding the ledger from SQL after it lost its memory, before anybody decides on it again (the epoch fence).
 
-The ledger has lost something when it has no epoch (it is empty), or when its stream stands behind what SQL has stored (the
-end of its append-only file was lost with the power).
+The ledger has lost something when it has no epoch (it is empty), or when its stream does not hold the entry that SQL stored
+last (the end of its append-only file was lost with the power). Newer entries prove nothing: a lane may have appended first.
+Trimming never takes that entry away; after a rebuild, which begins with an empty tail, the epoch itself names it.
 """
 
 import logging
@@ -15,11 +16,12 @@ from resort.access.entitlement import TicketRecord, Usage, use
 from resort.clock import Clock
 from resort.errors import LedgerUnavailable
 from resort.ids import TicketId
-from resort.messages import GrantIssued, GrantOutcome, GrantOutcomeUnknown
+from resort.messages import GrantIssued, GrantReleased, JournalEvent, PassageConfirmed, encode_event
+from resort.ports import accounted
 from storage.journal_sql import JournalStore
 from storage.journal_stream import JournalStream, stream_order
 from storage.orders_sql import TicketStore
-from storage.redis_ledger import LedgerKeys
+from storage.redis_ledger import COUNTER_FIELDS, LedgerKeys
 
 BATCH = 500
 _log = logging.getLogger("snowgate.ledger")
@@ -33,26 +35,46 @@ async def ensure_ledger(redis: Redis, site: str, journal: JournalStore, tickets:
     keys = LedgerKeys(site)
     stored = await journal.last_stream_id()
     try:
-        whole = await redis.exists(keys.epoch)
-    except (RedisError, OSError, TimeoutError) as error:
-        raise LedgerUnavailable("The admission ledger", str(error).rstrip(".")) from error
-    if whole and stream_order((await JournalStream(redis, site).position()).last_id) >= stream_order(stored):
-        return None
-    try:
+        if await _is_whole(redis, keys, stored):
+            return None
+        await _drain(redis, site, journal, stored)
+        stored = await journal.last_stream_id()
         return await _rebuild(redis, keys, journal, tickets, stored, clock)
     except (RedisError, OSError, TimeoutError) as error:
         raise LedgerUnavailable("The admission ledger", str(error).rstrip(".")) from error
 
 
+async def _is_whole(redis: Redis, keys: LedgerKeys, stored: str) -> bool:
+    epoch: Any = await redis.get(keys.epoch)
+    if epoch is None:
+        return False
+    if stream_order(stored) == (0, 0) or epoch.decode().partition(" ")[2] == stored:
+        return True
+    return bool(await redis.xrange(keys.journal, min=stored, max=stored))
+
+
+async def _drain(redis: Redis, site: str, journal: JournalStore, stored: str) -> None:
+    """Whatever the stream still holds belongs into SQL before usage is folded: only the epoch may have been lost. The fence
+    is up meanwhile, so nothing is added behind our back."""
+    await redis.delete(LedgerKeys(site).epoch)
+    stream = JournalStream(redis, site)
+    last = stored
+    while entries := await stream.read_after(last, BATCH, wait_ms=0):
+        batch = [(entry.stream_id, entry.event) for entry in entries if entry.event is not None]
+        await journal.store(batch)
+        last = entries[-1].stream_id
+
+
 async def _rebuild(
     redis: Redis, keys: LedgerKeys, journal: JournalStore, tickets: TicketStore, stored: str, clock: Clock
 ) -> int:
-    await redis.delete(keys.epoch)
     usage: dict[TicketId, Usage] = {}
     lanes: dict[str, dict[Any, Any]] = {}
     async for event in journal.ticket_events():
         usage[event.ticket_id] = use(usage.get(event.ticket_id, Usage()), event)
-        _remember(lanes, event)
+        lanes.setdefault(str(event.lane_id), {})["g"] = encode_event(event) if isinstance(event, GrantIssued) else b""
+    for newest in await journal.newest_of_lanes():
+        _remember_counters(lanes.setdefault(str(newest.lane_id), {"g": b""}), newest)
     # A fresh starting version: a lane that still holds a record from before the loss can never compare equal.
     version = int(clock.now().at.timestamp() * 1000)
     written = 0
@@ -73,16 +95,17 @@ async def _rebuild(
         pipeline.hset(keys.lane(lane_id), mapping=fields)
     await pipeline.execute()
     await _advance_stream(redis, keys, stored)
-    await redis.set(keys.epoch, f"{version}")
+    await redis.set(keys.epoch, f"{version} {stored}")
     _log.info("the ledger was rebuilt from SQL: %s tickets", written)
     return written
 
 
-def _remember(lanes: dict[str, dict[Any, Any]], event: GrantIssued | GrantOutcome) -> None:
-    lane = lanes.setdefault(str(event.lane_id), {"g": b""})
-    lane["g"] = msgspec.json.encode(event) if isinstance(event, GrantIssued) else b""
-    if not isinstance(event, GrantOutcomeUnknown):
-        lane["in"] = str(event.counter_in)
+def _remember_counters(lane: dict[Any, Any], event: JournalEvent) -> None:
+    counters = accounted(event)
+    if isinstance(event, GrantIssued | PassageConfirmed | GrantReleased):
+        counters = {"counter_in": event.counter_in}
+    for name, counter in counters.items():
+        lane[COUNTER_FIELDS[name]] = str(counter)
 
 
 async def _advance_stream(redis: Redis, keys: LedgerKeys, stored: str) -> None:

@@ -60,7 +60,7 @@ redis.call('XADD', KEYS[3], '*', 'e', ARGV[1])
 return 1
 """
 
-_FIELDS = {"counter_in": "in", "counter_out": "out"}
+COUNTER_FIELDS = {"counter_in": "in", "counter_out": "out"}
 _entitlement_decoder = msgspec.json.Decoder(Entitlement)
 _usage_decoder = msgspec.json.Decoder(Usage)
 _grant_decoder = msgspec.json.Decoder(GrantIssued)
@@ -206,7 +206,7 @@ class RedisLedger:
         """Append events in order. Raises LedgerUnavailable when any may be missing."""
         calls = []
         for event in events:
-            counters = [item for name, counter in accounted(event).items() for item in (_FIELDS[name], counter)]
+            counters = [item for name, counter in accounted(event).items() for item in (COUNTER_FIELDS[name], counter)]
             keys = (self._keys.epoch, self._keys.lane(event.lane_id), self._keys.journal)
             calls.append(self._pipeline.call(self._append, keys, (encode_event(event), *counters)))
         await asyncio.gather(*calls)

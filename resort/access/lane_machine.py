@@ -168,7 +168,7 @@ class LaneMachine:
         self._story.append(type(stimulus).__name__)
         match stimulus:
             case TurnstileSeen():
-                commands = self._on_seen(stimulus.status, now)
+                commands = self._on_seen(stimulus.status, stimulus.asked, now)
             case CodeSighted():
                 commands = self._on_sighting(stimulus.sighting, now)
             case TicketFound() | GrantConflicted():
@@ -224,17 +224,17 @@ class LaneMachine:
 
     # ---- the turnstile
 
-    def _on_seen(self, status: TurnstileStatus, now: Moment) -> list[Command]:
+    def _on_seen(self, status: TurnstileStatus, asked: Moment, now: Moment) -> list[Command]:
         if self._cycle is Cycle.STARTING:
             self._recover(now)
         self.status = status
         commands = self._account_out(status, now)
-        commands += self._account_in(status, now)
+        commands += self._account_in(status, asked, now)
         if self._lamp == "refused" and self._lamp_since and now.ms_since(self._lamp_since) >= LAMP_REFUSED_MS:
             commands += self._show("idle", now)
         return commands
 
-    def _account_in(self, status: TurnstileStatus, now: Moment) -> list[Command]:
+    def _account_in(self, status: TurnstileStatus, asked: Moment, now: Moment) -> list[Command]:
         """Every entry rotation becomes exactly one event: a grant's passage first, the rest uncontrolled."""
         turned = turns(self._counter_in, status.counter_in)
         self._counter_in = status.counter_in
@@ -246,7 +246,7 @@ class LaneMachine:
                 commands += self._passage(self._open, now)
                 turned -= 1
             else:
-                commands += self._perhaps_over(self._open, status, now)
+                commands += self._perhaps_over(self._open, status, asked, now)
         if turned:
             commands.append(AppendEvent(self._journal.uncontrolled(status, turned, now)))
         return commands
@@ -260,7 +260,7 @@ class LaneMachine:
         passage = self._journal.passage(held.grant, held.latency, now, recovered=held.frame_at is None)
         return self._close_grant("arm_turned", SettleGrant(passage), now)
 
-    def _perhaps_over(self, held: _OpenGrant, status: TurnstileStatus, now: Moment) -> list[Command]:
+    def _perhaps_over(self, held: _OpenGrant, status: TurnstileStatus, asked: Moment, now: Moment) -> list[Command]:
         """Nothing turned yet. While the arm is unlocked somebody may still go; a fire release keeps it unlocked."""
         if status.unlocked or status.fire_release:
             return []
@@ -268,7 +268,8 @@ class LaneMachine:
             # Recovered after a restart: the arm is locked and did not turn, but whether the old process's pulse is still
             # under way on a slow bus cannot be known.
             return self._outcome_unknown("the lane was restarted before the arm turned", now)
-        if now.ms_since(held.since) < self.settings.limits.passage_timeout_ms:
+        # By the moment of asking: a reading that waited (a frozen process) must not judge what came after it.
+        if asked.ms_since(held.since) < self.settings.limits.passage_timeout_ms:
             return []
         if not held.acknowledged:
             return self._outcome_unknown("the turnstile did not confirm the pulse", now)

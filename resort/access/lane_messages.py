@@ -66,9 +66,10 @@ class PulseUncertain(Stimulus, frozen=True):
 
 
 class TurnstileSeen(Stimulus, frozen=True):
-    """A reading of the turnstile."""
+    """A reading of the turnstile, and when it was asked for: what happened after that moment it cannot know."""
 
     status: TurnstileStatus
+    asked: Moment
 
 
 class TurnstileLost(Stimulus, frozen=True):

@@ -55,7 +55,7 @@ class LaneWorld(RuleBasedStateMachine):
         self.pulse_fails = ""
         self.turns = 0
         self.starts = 0
-        self._give(TurnstileSeen(self._status()))  # counters from before the first reading mean nothing
+        self._give(TurnstileSeen(self._status(), self.stand.clock.now()))  # counters from before the first reading mean nothing
 
     # ---- the world's moves
 
@@ -66,7 +66,7 @@ class LaneWorld(RuleBasedStateMachine):
 
     @rule()
     def look(self) -> None:
-        self._give(TurnstileSeen(self._status()))
+        self._give(TurnstileSeen(self._status(), self.stand.clock.now()))
 
     @rule()
     def lose_the_turnstile(self) -> None:
@@ -141,7 +141,7 @@ class LaneWorld(RuleBasedStateMachine):
         for _ in range(4):
             self.stand.clock.advance_ms(20_000)
             self.unlocked_ms = 0.0
-            self._give(TurnstileSeen(self._status()))
+            self._give(TurnstileSeen(self._status(), self.stand.clock.now()))
         passed = sum(isinstance(event, PassageConfirmed) for event in self.ledger.journal)
         free = sum(event.rotations for event in self.ledger.journal if isinstance(event, PassageUncontrolled))
         assert passed + free == self.turns

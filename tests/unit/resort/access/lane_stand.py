@@ -59,9 +59,9 @@ class LaneStand:
         self.machine.validate()
         return [type(command).__name__ for command in self.last]
 
-    def see(self, **changes: object) -> list[str]:
-        """A reading of the turnstile."""
-        return self.tell(TurnstileSeen(status(**changes)))
+    def see(self, *, age_ms: float = 0, **changes: object) -> list[str]:
+        """A reading of the turnstile that was asked for `age_ms` ago."""
+        return self.tell(TurnstileSeen(status(**changes), self.clock.now().after_ms(-age_ms)))
 
     def show(self, text: str | None = CODE) -> list[str]:
         """A code held up now."""

@@ -65,6 +65,15 @@ def test_an_unused_grant_is_released_only_once_the_arm_is_locked() -> None:
     assert released.grant_id == grant.event_id
 
 
+def test_an_old_reading_judges_nothing_that_came_after_it() -> None:
+    stand = LaneStand()
+    stand.grant()
+    stand.clock.advance_ms(10_000)  # the process was frozen; this reading was asked for before the pulse
+    assert stand.see(age_ms=10_001) == []
+    stand.see(counter_in=8)
+    assert isinstance(stand.event(), PassageConfirmed)
+
+
 def test_a_guest_who_pushes_at_the_last_moment_has_passed() -> None:
     stand = LaneStand()
     stand.grant()
