@@ -14,8 +14,9 @@ from ray.exceptions import RayError
 
 from actors.gate import LaneStanding
 from actors.names import NAMESPACE, gate_name
+from actors.tasks import lifelong
 from resort.clock import Moment, SystemClock
-from resort.errors import DatabaseUnavailable, LedgerUnavailable
+from resort.errors import DatabaseUnavailable, LedgerUnavailable, Unavailable
 from resort.feed import FeedFrame
 from resort.figures import SiteFigures
 from resort.site import Site
@@ -30,6 +31,8 @@ WAIT_MS = 500
 RETRY_S = 0.2
 GATES_EVERY_S = 0.5
 HEARTBEAT_S = 1.0
+LOAD_S = 2.0
+AWAY_MS = 2_000.0  # a stream that is away for longer makes consoles say that they are stale
 FRAME_GAP_MS = 40.0  # frames are at least this far apart: a busy second costs 25 calls, not one an event
 ALARMS_BACK = timedelta(days=2)
 _log = logging.getLogger("snowgate.feed")
@@ -45,6 +48,8 @@ class FeedActor:
         self._site_name = site_name
         self._clock = SystemClock()
         self._changed = asyncio.Event()
+        self._loaded = asyncio.Event()
+        self._away_since: Moment | None = None  # the stream does not answer since then
         self._tasks: list[asyncio.Task[None]] = []
         self._board = SiteBoard(site, {}, self._clock.now())
 
@@ -54,8 +59,8 @@ class FeedActor:
         self._stream = JournalStream(self._redis, self._site_name)
         self._database = Database(self._database_url)
         self._tasks = [
-            asyncio.create_task(self._follow_stream(), name="feed stream"),
-            asyncio.create_task(self._follow_gates(), name="feed gates"),
+            lifelong(self._follow_stream(), "feed stream"),
+            lifelong(self._follow_gates(), "feed gates"),
         ]
 
     async def ping(self) -> bool:
@@ -63,8 +68,10 @@ class FeedActor:
         return True
 
     async def next_frame(self, since: int | None) -> FeedFrame:
-        """See the port `FeedSource`."""
+        """See the port `FeedSource`. Raises Unavailable while the board is not loaded, or the stream is away for a while: an
+        old board must not be shown as a live one."""
         began = self._clock.now()
+        await self._check_live(began)
         if since is not None and since == self._board.version:
             self._changed.clear()
             with contextlib.suppress(TimeoutError):
@@ -74,6 +81,15 @@ class FeedActor:
             if spent_ms < FRAME_GAP_MS:
                 await asyncio.sleep((FRAME_GAP_MS - spent_ms) / 1000)
         return self._board.frame_since(since, self._clock.now())
+
+    async def _check_live(self, now: Moment) -> None:
+        try:
+            async with asyncio.timeout(LOAD_S):
+                await self._loaded.wait()
+        except TimeoutError:
+            raise Unavailable("The live feed", "it is still reading the day's counts") from None
+        if self._away_since is not None and now.ms_since(self._away_since) > AWAY_MS:
+            raise Unavailable("The live feed", "the journal stream does not answer")
 
     async def figures(self) -> SiteFigures:
         """See the port `FeedSource`."""
@@ -89,17 +105,17 @@ class FeedActor:
 
     async def _follow_stream(self) -> None:
         last = await self._load()
-        waiting = False
+        self._loaded.set()
         while True:
             try:
                 entries = await self._stream.read_after(last, BATCH, WAIT_MS)
-                waiting = False
             except LedgerUnavailable as error:
-                if not waiting:
+                if self._away_since is None:
                     _log.warning("the feed waits for the stream: %s", error.detail)
-                waiting = True
+                    self._away_since = self._clock.now()
                 await asyncio.sleep(RETRY_S)
                 continue
+            self._away_since = None
             now = self._clock.now()
             for entry in entries:
                 last = entry.stream_id
@@ -118,6 +134,7 @@ class FeedActor:
                 totals = await store.lane_totals(self._day_began(now))
                 alarms = await store.alarm_events(now.at - ALARMS_BACK)
                 if await store.last_stream_id() != last:
+                    await asyncio.sleep(RETRY_S)
                     continue  # the writer went on meanwhile: what it stored would be counted twice
             except DatabaseUnavailable as error:
                 _log.warning("the feed waits for SQL: %s", error.detail)

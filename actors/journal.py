@@ -10,6 +10,7 @@ import logging
 
 import msgspec
 
+from actors.tasks import lifelong
 from resort.clock import SystemClock
 from resort.errors import DatabaseUnavailable, LedgerUnavailable
 from resort.messages import JournalEvent
@@ -60,16 +61,20 @@ class JournalActor:
         self._database = Database(self._database_url)
         self._store = JournalStore(self._database)
         self._tickets = TicketStore(self._database)
-        self._task = asyncio.create_task(self._write_for_ever(), name="journal writer")
+        self._task = lifelong(self._write_for_ever(), "journal writer")
 
     async def ping(self) -> bool:
         """Proof of life."""
         return True
 
     async def standing(self) -> JournalStanding:
-        """How far the writer is. Raises LedgerUnavailable."""
-        behind = stream_order((await self._stream.position()).last_id) > stream_order(self._last)
-        return JournalStanding(self._stored, self._unreadable, self._last, self._problem, behind)
+        """How far the writer is."""
+        problem = self._problem
+        try:
+            behind = stream_order((await self._stream.position()).last_id) > stream_order(self._last)
+        except LedgerUnavailable as error:
+            behind, problem = True, str(error)
+        return JournalStanding(self._stored, self._unreadable, self._last, problem, behind)
 
     async def drain(self, patience_s: float) -> bool:
         """Wait until SQL holds everything that was streamed when this was called; False if that takes longer."""

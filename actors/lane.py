@@ -17,6 +17,7 @@ from ray.exceptions import RayError
 
 from actors.lane_runtime import LaneReport, LaneRuntime
 from actors.names import NAMESPACE, gate_name
+from actors.tasks import lifelong
 from devices.camera_source import CameraCodeSource
 from devices.code_reader import CodeReader
 from devices.mjpeg import MjpegCamera
@@ -75,13 +76,14 @@ class LaneActor:
                 limits.repeat_code_ms,
             )
             settings = LaneSettings(gate.id, lane.id, lane.lane_class, limits, hosting.site.zone)
-            mode = modes.get(lane.id, "open")
+            # Closed until the gate has said otherwise, which it does within a second: staff may be working on that arm.
+            mode = modes.get(lane.id, "closed")
             runtime = LaneRuntime(
                 settings, mode, keys, self._ledger, turnstile, source, self._clock, self._ids, self._end_process
             )
             self._lanes[lane.id] = runtime
             await runtime.start()
-        self._reporter = asyncio.create_task(self._report_for_ever(), name="lane reports")
+        self._reporter = lifelong(self._report_for_ever(), "lane reports")
 
     async def ping(self) -> int:
         """The process id, as proof of life."""

@@ -42,11 +42,12 @@ from resort.access.lane_messages import (
 )
 from resort.clock import Clock
 from resort.errors import LedgerUnavailable, TurnstileUnreachable
-from resort.ids import IdSource
-from resort.messages import GrantOutcome, JournalEvent
+from resort.ids import GrantId, IdSource
+from resort.messages import GrantIssued, GrantOutcome, JournalEvent
 from resort.ports import AdmissionLedger, CodeSource, LaneMemory, Turnstile
 
 RETRY_S = 0.1
+REBUILT_JUMP = 1_000_000  # a rebuilt ledger starts its versions at the clock's milliseconds; a ticket is never used so often
 _log = logging.getLogger("snowgate.lane")
 
 
@@ -93,8 +94,10 @@ class LaneRuntime:
         self._reading: TurnstileSeen | TurnstileLost | None = None  # newest wins
         self._ready = asyncio.Event()
         self._look_again = asyncio.Event()
-        self._idle = asyncio.Event()
+        self._idle = asyncio.Event()  # between two guests: nothing granted, nothing being stored
         self._granted: TicketRecord | None = None  # the ticket of the open grant, as the ledger stored it
+        self._grant: GrantIssued | None = None
+        self._settle_failed = False  # an answer was lost: the ledger may have been rebuilt meanwhile
         self._accepting = True
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -108,8 +111,9 @@ class LaneRuntime:
     async def stop(self, patience_s: float = 5.0) -> None:
         """Take no more codes, wait for an open grant's outcome at most `patience_s`, then stop and free the devices."""
         self._accepting = False
-        if self._tasks and self.machine.awaits_rotation:
-            self._idle.clear()
+        self._inbox.clear()
+        self.machine.forget_next()
+        if self._tasks:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(patience_s):
                     await self._idle.wait()
@@ -190,6 +194,7 @@ class LaneRuntime:
 
     async def _take(self, stimulus: Stimulus) -> None:
         """Give the machine a stimulus, run its commands in order, and feed it their answers."""
+        self._idle.clear()
         steps: deque[Command] = deque(self.machine.handle(stimulus, self._clock.now()))
         while steps:
             answer = await self._run(steps.popleft())
@@ -230,6 +235,7 @@ class LaneRuntime:
             return GrantConflicted(conflict.record)
         before = command.expected
         self._granted = TicketRecord(before.version + 1, before.entitlement, command.usage)
+        self._grant = command.grant
         return GrantStored()
 
     async def _pulse(self) -> Stimulus:
@@ -267,14 +273,37 @@ class LaneRuntime:
 
     async def _settle(self, outcome: GrantOutcome) -> None:
         # The ticket is as this lane's grant left it, unless somebody blocked it meanwhile: then the store says so.
-        record, self._granted = self._granted, None
-        if record is None or record.usage.open_grant != outcome.grant_id:
-            record = await self._ledger.find(outcome.ticket_id)
+        granted, grant = self._granted, self._grant
+        record = granted
+        if granted is None or grant is None or GrantId(grant.event_id) != outcome.grant_id:
+            record = await self._ledger.find(outcome.ticket_id)  # recovered, or never stored for certain
+        elif self._settle_failed:
+            record = await self._grant_again(grant, granted)
         while record is not None and record.usage.open_grant == outcome.grant_id:
+            self._settle_failed = True
             conflict = await self._ledger.settle(outcome, record, use(record.usage, outcome))
             if conflict is None:
-                return
+                break
             record = conflict.record
+        self._granted, self._grant, self._settle_failed = None, None, False
+
+    async def _grant_again(self, grant: GrantIssued, granted: TicketRecord) -> TicketRecord | None:
+        """The ticket after a failed settling. A ledger that was rebuilt meanwhile (its versions begin far higher) may not know
+        the grant, if SQL had not taken it: this lane does know it, and tells it again, so that the passage is not lost."""
+        record = await self._ledger.find(grant.ticket_id)
+        while (
+            record is not None
+            and record.version - granted.version >= REBUILT_JUMP
+            and record.usage.open_grant is None
+            and record.usage.used == granted.usage.used
+        ):
+            _log.error("lane %s: the ledger had lost grant %s; it is told again", self.settings.lane_id, grant.event_id)
+            usage = use(record.usage, grant)
+            conflict = await self._ledger.commit_grant(grant, record, usage)
+            if conflict is None:
+                return TicketRecord(record.version + 1, record.entitlement, usage)
+            record = conflict.record
+        return record
 
     async def _append(self, event: JournalEvent) -> None:
         await self._ledger.append([event])

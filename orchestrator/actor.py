@@ -13,6 +13,7 @@ from ray.exceptions import RayError
 from actors.gate import LaneStanding
 from actors.journal import JournalStanding
 from actors.names import FEED, JOURNAL, NAMESPACE, gate_name
+from actors.tasks import lifelong
 from orchestrator.watch import AlarmBook, Cause, gate_silent, journal_stuck, lane_cause
 from resort.clock import SystemClock
 from resort.errors import LedgerUnavailable
@@ -44,7 +45,7 @@ class OrchestratorActor:
     async def start(self) -> None:
         """Begin to watch."""
         self._ledger = RedisLedger(connect(self._redis_url), self._site_name)
-        self._task = asyncio.create_task(self._watch_for_ever(), name="orchestrator watch")
+        self._task = lifelong(self._watch_for_ever(), "orchestrator watch")
 
     async def ping(self) -> bool:
         """Proof of life."""

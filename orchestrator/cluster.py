@@ -29,7 +29,9 @@ from resort.site import GateSite, Site
 
 OBJECT_STORE_BYTES = 80 * 1024 * 1024  # the smallest that Ray takes; frames and vectors never go through it
 START_S = 60.0
-CLOSE_S = 6.0
+CLOSE_S = 5.0
+RETRY_S = 0.5
+_log = logging.getLogger("snowgate.cluster")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,14 @@ def booted(cls: type) -> type:
     class Booted(cls):  # type: ignore[misc]  # a class made at run time
         async def __init__(self, *arguments: object) -> None:  # type: ignore[misc]  # Ray awaits it
             super().__init__(*arguments)
-            await self.start()
+            while True:
+                try:
+                    await self.start()
+                    return
+                except Unavailable as error:
+                    # Ray gives up for ever on an actor whose constructor fails; what is away now comes back.
+                    _log.warning("%s waits to start: %s", cls.__name__, error)
+                    await asyncio.sleep(RETRY_S)
 
     Booted.__name__ = Booted.__qualname__ = cls.__name__
     return Booted

@@ -13,7 +13,7 @@ import psutil
 
 from resort.errors import Unavailable
 
-ENDING_S = 3.0
+ENDING_S = 0.8
 
 
 class _Process(msgspec.Struct, frozen=True):

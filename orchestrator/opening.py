@@ -10,11 +10,12 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import msgspec
+import psutil
 
 from actors.feed_client import RayFeed, RayGates
 from actors.pricing_client import RayPricingShards
 from orchestrator.cluster import Cluster, Stores, start_local_ray
-from orchestrator.leftovers import RunFile
+from orchestrator.leftovers import RunFile, end_processes
 from orchestrator.parts import OpenResort, Window
 from orchestrator.settings import load_site, needs_stage, places, with_addresses
 from orchestrator.stages import Stage, StageAddresses
@@ -30,10 +31,13 @@ from storage.journal_sql import JournalStore
 from storage.journal_stream import JournalStream
 from storage.key_file import ensure_keys
 from storage.migrate import upgrade
-from storage.redis_ledger import connect
+from storage.orders_sql import TicketStore
+from storage.rebuild import ensure_ledger
+from storage.redis_ledger import LedgerKeys, connect
 from storage.valkey_server import ValkeyServer
 
 Told = Callable[[str], None]
+CLOSE_S = 7.5  # then what is left is ended by force, which takes up to about a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +78,21 @@ class OpenSite:
             raise
 
     async def close(self) -> None:
-        """Guests first, then windows, lanes, journal, Ray, stores; idempotent."""
-        await self._closers.aclose()
+        """Guests first, then windows, lanes, journal, Ray, stores; idempotent.
+
+        Takes at most about 9 s: what has not closed by then is ended by force, and recovers at the next opening.
+        """
+        deadline = asyncio.create_task(self._end_by_force(), name="closing deadline")
+        try:
+            await self._closers.aclose()
+        finally:
+            deadline.cancel()
+            await asyncio.gather(deadline, return_exceptions=True)
+
+    async def _end_by_force(self) -> None:
+        await asyncio.sleep(CLOSE_S)
+        self._told("Some parts do not close in time and are ended by force.")
+        await asyncio.to_thread(end_processes, psutil.Process().children(recursive=True))
 
     async def pause_guests(self) -> dict[str, int]:
         """Let nobody new come, wait until the lanes are empty; answers what the guests did."""
@@ -103,6 +120,10 @@ class OpenSite:
         self._keys = ensure_keys(self.places.key_file)
         redis_url, addresses = await self._open_parts()
         run_file.record_children()
+        # Before any lane can decide on it: has the ledger everything that SQL knows?
+        rebuilt = await ensure_ledger(self.redis, self.site_name, self.journal, TicketStore(self.database), self.clock)
+        if rebuilt:
+            self._tell(f"the admission ledger was rebuilt from SQL: {rebuilt} tickets")
         self.cluster = Cluster(
             with_addresses(self.site, addresses.buses, addresses.cameras),
             Stores(redis_url, self.places.database_url, self.places.key_file, self.site_name),
@@ -129,8 +150,15 @@ class OpenSite:
 
     async def _open_parts(self) -> tuple[str, StageAddresses]:
         """SQL, ledger store and stage need nothing of each other: they start together."""
-        _, redis_url, addresses = await asyncio.gather(self._open_database(), self._open_redis(), self._open_stage())
-        return redis_url, addresses
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._open_database())
+                redis = group.create_task(self._open_redis())
+                stage = group.create_task(self._open_stage())
+        except BaseExceptionGroup as failed:
+            # One part cannot open: the others were stopped, and the first reason is the one to tell.
+            raise failed.exceptions[0] from None
+        return redis.result(), stage.result()
 
     async def _open_database(self) -> None:
         await upgrade(self.places.database_url)
@@ -142,11 +170,15 @@ class OpenSite:
     async def _open_redis(self) -> str:
         redis_url = self.places.redis_url
         if redis_url is None:
+            epoch = LedgerKeys(self.site_name).epoch
             server = ValkeyServer(
-                self.places.data / "valkey", self.places.runtime / "valkey.sock", self._run_file.record_children
+                self.places.data / "valkey",
+                self.places.runtime / "valkey.sock",
+                on_spawn=self._run_file.record_children,
+                on_return=lambda client: client.delete(epoch),
             )
-            await server.start()
             self._closers.push_async_callback(server.stop)
+            await server.start()
             redis_url = server.url
             self._tell("Valkey is ready")
         self.redis = connect(redis_url)

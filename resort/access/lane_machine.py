@@ -154,6 +154,10 @@ class LaneMachine:
             return "faulted"
         return "closed" if self.mode == "closed" else "ready"
 
+    def forget_next(self) -> None:
+        """Do not serve the code that is held up behind the present guest: the lane is being stopped."""
+        self._next_sighting = None
+
     def validate(self) -> None:
         """Assert what ties the fields together; for tests and rehearsal."""
         assert (self._cycle is Cycle.DECIDING) == (self._pending is not None), self._cycle

@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from resort.errors import Unavailable
@@ -13,28 +14,45 @@ from storage.redis_ledger import connect
 from storage.valkey_server import ValkeyServer
 
 
-async def test_a_killed_server_comes_back_with_its_data(short_folder: Path) -> None:
-    server = ValkeyServer(short_folder / "data", short_folder / "s.sock")
+async def test_a_killed_server_comes_back_with_its_data_but_fenced_first(short_folder: Path) -> None:
+    spawned: list[int | None] = []
+
+    async def fence(client: Redis) -> None:
+        await client.delete("epoch")
+
+    server = ValkeyServer(
+        short_folder / "data", short_folder / "s.sock", on_spawn=lambda: spawned.append(server.pid), on_return=fence
+    )
     await server.start()
     client = connect(server.url)
     try:
         await client.set("kept", "yes")
+        await client.set("epoch", "1")
+        await client.execute_command("WAITAOF", 1, 0, 5_000)
         first = server.pid
         assert first is not None
         os.kill(first, signal.SIGKILL)
         async with asyncio.timeout(30):
             while True:
-                try:
-                    if server.pid not in (first, None) and await client.get("kept") == b"yes":
-                        break
-                except (RedisError, OSError):
-                    pass
                 await asyncio.sleep(0.02)
+                found = await _values(client)
+                if found is not None and server.pid != first:
+                    break
     finally:
         await client.aclose()
         await server.stop()
+    # Nobody ever saw the returned server with its epoch: the fence was up before the socket could be found.
+    assert found == [b"yes", None]
+    assert len(spawned) == 2
     assert server.pid is None
     assert not (short_folder / "s.sock").exists()
+
+
+async def _values(client: Redis) -> list[bytes | None] | None:
+    try:
+        return await client.mget(["kept", "epoch"])  # type: ignore[no-any-return]
+    except (RedisError, OSError):
+        return None
 
 
 async def test_a_server_that_cannot_start_says_why(short_folder: Path) -> None:
