@@ -26,7 +26,7 @@ export const en: Words = {
     connecting: "Connecting",
     connected: "Connected",
     reconnecting: "Reconnecting",
-    stale: "Stale since {ago}",
+    stale: "Stale for {ago}",
     bannerLabel: "Stale data",
     banner: "This picture is {ago} old. Figures may have changed: trust what you see on site.",
   },
