@@ -190,6 +190,6 @@ class MjpegCamera:
 
 
 def _without_password(url: str) -> str:
-    """The URL as logs may show it: many cameras want user and password in theirs."""
+    """The URL as logs may show it: many cameras want user and password in theirs, before the host or as parameters."""
     parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()

@@ -12,7 +12,7 @@ from ray.exceptions import RayError
 
 from actors.gate import LaneStanding
 from actors.journal import JournalStanding
-from actors.names import FEED, JOURNAL, NAMESPACE, gate_name
+from actors.names import FEED, JOURNAL, NAMESPACE, gate_name, lane_name
 from actors.tasks import lifelong
 from orchestrator.watch import AlarmBook, Cause, gate_silent, journal_stuck, lane_cause
 from resort.clock import SystemClock
@@ -25,6 +25,7 @@ from storage.redis_ledger import RedisLedger, connect
 
 TICK_S = 1.0
 ANSWER_S = 2.0
+HUNG_TICKS = 6  # ticks after which a lane that its gate calls unserved is restarted
 GRACE_TICKS = 10  # a site that is just opening is not full of alarms
 _log = logging.getLogger("snowgate.orchestrator")
 
@@ -32,7 +33,10 @@ _log = logging.getLogger("snowgate.orchestrator")
 class OrchestratorActor:
     """One per site."""
 
-    def __init__(self, site: Site, redis_url: str, site_name: str) -> None:
+    def __init__(self, site: Site, redis_url: str, site_name: str, hosts: dict[str, str]) -> None:
+        """`hosts`: the first lane of the actor that hosts a lane, by lane."""
+        self._hosts = hosts
+        self._unserved_ticks: dict[str, int] = {}
         self._site = site
         self._redis_url = redis_url
         self._site_name = site_name
@@ -81,6 +85,7 @@ class OrchestratorActor:
                     causes.append(gate_silent(gate.id))
                 continue
             for standing in standings:
+                self._restart_if_hung(standing)
                 if standing.state != "unserved":
                     self._served.add(standing.lane_id)
                 elif standing.lane_id not in self._served and self._ticks < GRACE_TICKS:
@@ -91,6 +96,18 @@ class OrchestratorActor:
         if await self._journal_is_stuck():
             causes.append(journal_stuck())
         return causes
+
+    def _restart_if_hung(self, standing: LaneStanding) -> None:
+        """Ray restarts a process that ended; one that hangs has to be ended first."""
+        lane_id = standing.lane_id
+        if standing.state != "unserved" or lane_id not in self._served:
+            self._unserved_ticks[lane_id] = 0
+            return
+        self._unserved_ticks[lane_id] += 1
+        if self._unserved_ticks[lane_id] % HUNG_TICKS == 0:
+            _log.error("lane %s is silent (%s): its process is ended and started again", lane_id, standing.detail)
+            with contextlib.suppress(RayError, ValueError):
+                ray.kill(ray.get_actor(lane_name(self._hosts[lane_id]), namespace=NAMESPACE), no_restart=False)
 
     async def _standings(self, gate_id: str) -> list[LaneStanding] | None:
         with contextlib.suppress(RayError, ValueError, TimeoutError):

@@ -71,6 +71,7 @@ def placements(site: Site, stores: Stores) -> list[Placement]:
         hosts[gate.id].update({lane_id: lane_ids[0] for lane_id in lane_ids})
         hosting = LaneHosting(site, gate.id, lane_ids, stores.redis_url, str(stores.key_file), stores.site_name)
         lanes.append(Placement(lane_name(lane_ids[0]), LaneActor, (hosting,), 64))
+    all_hosts = {lane_id: first for of_gate in hosts.values() for lane_id, first in of_gate.items()}
     redis_url, database_url, name = stores.redis_url, stores.database_url, stores.site_name
     shards = site.runtime.pricing_shards
     return [
@@ -79,7 +80,7 @@ def placements(site: Site, stores: Stores) -> list[Placement]:
         *lanes,
         *(Placement(pricing_name(shard), PricingActor, (shard, shards, site, database_url), 1000) for shard in range(shards)),
         Placement(FEED, FeedActor, (site, redis_url, database_url, name), 256),
-        Placement(ORCHESTRATOR, OrchestratorActor, (site, redis_url, name), 16),
+        Placement(ORCHESTRATOR, OrchestratorActor, (site, redis_url, name, all_hosts), 16),
     ]
 
 

@@ -1,4 +1,4 @@
-"""`snowgate doctor`: what works here and what is missing, each with what to do. Every check tries the real thing."""
+"""`snowgate doctor`: what works here and what is missing, each with what to do. Stores are really started and asked."""
 
 import asyncio
 import os

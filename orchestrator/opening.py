@@ -224,7 +224,7 @@ class OpenSite:
 
     async def _send_guests_home(self) -> None:
         with contextlib.suppress(SnowgateError, TimeoutError):
-            async with asyncio.timeout(3.0):
+            async with asyncio.timeout(2.0):
                 await self.pause_guests()
 
     async def _channel_key(self) -> str:
