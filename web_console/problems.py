@@ -129,7 +129,7 @@ def problem_middleware(ids: IdSource) -> Middleware:
         except SnowgateError as error:
             return response_to(error, ids)
         except ConnectionError:
-            raise  # the client went away: there is nobody to answer
+            return web.Response(status=HTTPStatus.BAD_REQUEST)  # the client went away: nobody reads this, and nobody logs it
         except Exception as error:
             return incident_response(error, ids)
 
