@@ -152,7 +152,8 @@ async def a_morning(books: Books) -> None:
 
 
 async def everything_in(redis: Redis) -> dict[bytes, bytes]:
-    return {key: await redis.dump(key) for key in await redis.keys()}
+    saved = {key: await redis.dump(key) for key in await redis.keys()}
+    return {key: body for key, body in saved.items() if isinstance(key, bytes) and isinstance(body, bytes)}
 
 
 async def back_to(redis: Redis, saved: dict[bytes, bytes]) -> None:

@@ -1,0 +1,114 @@
+"""The gate actor as a plain object on a real SQLite file; no lane actor is there, as when lanes are restarting."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from ray._private import auto_init_hook
+
+from actors.gate import SILENT_MS, GateActor
+from actors.lane_runtime import LaneReport
+from resort.clock import ManualClock
+from resort.errors import NotFound
+from resort.site_board import UNSERVED
+from storage.migrate import upgrade
+
+AT = datetime(2026, 12, 1, 1, 0, tzinfo=UTC)
+HOSTS = {"l1": "l1", "l2": "l1"}
+
+
+@pytest.fixture(autouse=True)
+def _ray_is_not_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the first `ray.get_actor` of a process would start a whole cluster."""
+    monkeypatch.setattr(auto_init_hook, "enable_auto_connect", False)
+
+
+def report(lane_id: str = "l1") -> LaneReport:
+    return LaneReport(lane_id, "ready", "fine", "open", 3, 0, 42)
+
+
+@pytest.fixture
+async def url(tmp_path: Path) -> str:
+    url = f"sqlite:///{tmp_path}/snowgate.db"
+    await upgrade(url)
+    return url
+
+
+@asynccontextmanager
+async def running(url: str, clock: ManualClock | None = None) -> AsyncIterator[GateActor]:
+    gate = GateActor("g", HOSTS, url, clock or ManualClock(AT))
+    await gate.start()
+    try:
+        yield gate
+    finally:
+        await gate.close()
+
+
+async def test_lanes_are_open_until_somebody_orders_otherwise(url: str) -> None:
+    async with running(url) as gate:
+        assert await gate.ping()
+        assert await gate.take_reports([]) == {"l1": "open", "l2": "open"}
+
+
+async def test_an_order_is_kept_over_a_restart_though_no_lane_is_there(url: str) -> None:
+    async with running(url) as gate:
+        await gate.order_mode("l2", "closed", "ann")
+        assert await gate.take_reports([report()]) == {"l1": "open", "l2": "closed"}
+    async with running(url) as gate:
+        assert await gate.take_reports([]) == {"l1": "open", "l2": "closed"}
+        await gate.order_mode("l2", "open", "ann")
+    async with running(url) as gate:
+        assert await gate.take_reports([]) == {"l1": "open", "l2": "open"}
+
+
+async def test_an_unknown_lane_is_not_found_and_nothing_is_stored(url: str) -> None:
+    async with running(url) as gate:
+        with pytest.raises(NotFound):
+            await gate.order_mode("l9", "closed", "ann")
+        assert await gate.take_reports([]) == {"l1": "open", "l2": "open"}
+
+
+async def test_a_lane_is_shown_as_it_reported_and_others_as_never_heard_of(url: str) -> None:
+    async with running(url) as gate:
+        await gate.take_reports([report()])
+        heard, unheard = await gate.standings()
+    assert (heard.lane_id, heard.state, heard.detail, heard.mode, heard.waiting, heard.pid) == (
+        "l1",
+        "ready",
+        "fine",
+        "open",
+        3,
+        42,
+    )
+    assert (unheard.lane_id, unheard.state, unheard.waiting) == ("l2", UNSERVED, None)
+
+
+async def test_a_silent_lane_becomes_unserved_and_returns_with_its_next_report(url: str) -> None:
+    clock = ManualClock(AT)
+    async with running(url, clock) as gate:
+        await gate.take_reports([report()])
+        clock.advance_ms(SILENT_MS)
+        assert (await gate.standings())[0].state == "ready"
+        clock.advance_ms(1)
+        silent = (await gate.standings())[0]
+        assert (silent.state, silent.waiting, silent.pid) == (UNSERVED, None, 42)
+        await gate.take_reports([report()])
+        assert (await gate.standings())[0].state == "ready"
+
+
+async def test_a_restarted_gate_knows_of_no_lane_until_it_reports(url: str) -> None:
+    async with running(url) as gate:
+        await gate.take_reports([report()])
+    async with running(url) as gate:
+        assert [standing.state for standing in await gate.standings()] == [UNSERVED, UNSERVED]
+
+
+async def test_the_orders_of_one_gate_do_not_leak_into_another(url: str) -> None:
+    async with running(url) as gate:
+        await gate.order_mode("l1", "closed", "ann")
+    other = GateActor("h", {"l7": "l7"}, url, ManualClock(AT))
+    await other.start()
+    assert await other.take_reports([]) == {"l7": "open"}
+    await other.close()
