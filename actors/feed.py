@@ -49,6 +49,7 @@ class FeedActor:
         self._clock = SystemClock()
         self._changed = asyncio.Event()
         self._loaded = asyncio.Event()
+        self._closing = asyncio.Event()
         self._away_since: Moment | None = None  # the stream does not answer since then
         self._tasks: list[asyncio.Task[None]] = []
         self._board = SiteBoard(site, {}, self._clock.now())
@@ -97,8 +98,8 @@ class FeedActor:
 
     async def close(self) -> None:
         """Stop following and free the stores."""
-        for task in self._tasks:
-            task.cancel()
+        # Not cancelled: a read of the stream or of SQL that is under way ends by itself, in bounded time.
+        self._closing.set()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._redis.aclose()
         await self._database.dispose()
@@ -106,7 +107,7 @@ class FeedActor:
     async def _follow_stream(self) -> None:
         last = await self._load()
         self._loaded.set()
-        while True:
+        while not self._closing.is_set():
             try:
                 entries = await self._stream.read_after(last, BATCH, WAIT_MS)
             except LedgerUnavailable as error:
@@ -127,7 +128,7 @@ class FeedActor:
     async def _load(self) -> str:
         """Counts and alarms up to the last stored event; answers its stream id, after which the stream goes on."""
         store = JournalStore(self._database)
-        while True:
+        while not self._closing.is_set():
             try:
                 now = self._clock.now()
                 last = await store.last_stream_id()
@@ -145,9 +146,10 @@ class FeedActor:
             for event in alarms:
                 self._board.apply(event, now)
             return last
+        return "0-0"
 
     async def _follow_gates(self) -> None:
-        while True:
+        while not self._closing.is_set():
             seen: dict[str, LaneSeen] = {}
             for gate in self._site.gates:
                 for standing in await self._ask(gate.id):
@@ -156,7 +158,9 @@ class FeedActor:
             self._board.report(seen, self._clock.now())
             if self._board.version != before:
                 self._changed.set()
-            await asyncio.sleep(GATES_EVERY_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(GATES_EVERY_S):
+                    await self._closing.wait()
 
     async def _ask(self, gate_id: str) -> list[LaneStanding]:
         with contextlib.suppress(RayError, ValueError, TimeoutError):

@@ -108,7 +108,7 @@ class JournalActor:
                 now = self._clock.now()
                 if now.ms_since(trimmed) > TRIM_EVERY_MS:
                     trimmed = now
-                    await self._stream.trim_stored(self._last, now)
+                    await self._stream.trim_stored(await self._store.last_stream_id(), now)
                 self._tell("")
             except (LedgerUnavailable, DatabaseUnavailable) as error:
                 ready = False  # it may come back empty

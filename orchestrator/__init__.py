@@ -9,3 +9,4 @@ os.environ.setdefault("RAY_AUTH_MODE", "token")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_core_worker_internal_heartbeat_ms", "50")
 os.environ.setdefault("RAY_worker_niceness", "0")  # lanes are not background work: Ray would run them at nice 15
+os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")  # asking for an actor must never start a cluster by itself

@@ -6,6 +6,7 @@ Trimming never takes that entry away; after a rebuild, which begins with an empt
 """
 
 import logging
+import secrets
 from typing import Any
 
 import msgspec
@@ -19,7 +20,7 @@ from resort.ids import TicketId
 from resort.messages import GrantIssued, GrantReleased, JournalEvent, PassageConfirmed, encode_event
 from resort.ports import accounted
 from storage.journal_sql import JournalStore
-from storage.journal_stream import JournalStream, stream_order
+from storage.journal_stream import FIRST, JournalStream, stream_order
 from storage.orders_sql import TicketStore
 from storage.redis_ledger import COUNTER_FIELDS, LedgerKeys
 
@@ -37,7 +38,7 @@ async def ensure_ledger(redis: Redis, site: str, journal: JournalStore, tickets:
     try:
         if await _is_whole(redis, keys, stored):
             return None
-        await _drain(redis, site, journal, stored)
+        await _drain(redis, site, journal)
         stored = await journal.last_stream_id()
         return await _rebuild(redis, keys, journal, tickets, stored, clock)
     except (RedisError, OSError, TimeoutError) as error:
@@ -53,12 +54,13 @@ async def _is_whole(redis: Redis, keys: LedgerKeys, stored: str) -> bool:
     return bool(await redis.xrange(keys.journal, min=stored, max=stored))
 
 
-async def _drain(redis: Redis, site: str, journal: JournalStore, stored: str) -> None:
-    """Whatever the stream still holds belongs into SQL before usage is folded: only the epoch may have been lost. The fence
-    is up meanwhile, so nothing is added behind our back."""
+async def _drain(redis: Redis, site: str, journal: JournalStore) -> None:
+    """Whatever the stream still holds belongs into SQL before usage is folded: only the epoch may have been lost. From its
+    very beginning, as ids of a stream that lost its tail may lie before what SQL has. The fence is up meanwhile, so nothing
+    is added behind our back."""
     await redis.delete(LedgerKeys(site).epoch)
     stream = JournalStream(redis, site)
-    last = stored
+    last = FIRST
     while entries := await stream.read_after(last, BATCH, wait_ms=0):
         batch = [(entry.stream_id, entry.event) for entry in entries if entry.event is not None]
         await journal.store(batch)
@@ -76,7 +78,8 @@ async def _rebuild(
     for newest in await journal.newest_of_lanes():
         _remember_counters(lanes.setdefault(str(newest.lane_id), {"g": b""}), newest)
     # A fresh starting version: a lane that still holds a record from before the loss can never compare equal.
-    version = int(clock.now().at.timestamp() * 1000)
+    # Random within the millisecond, so that not even a clock that was set back meets the same number again.
+    version = int(clock.now().at.timestamp() * 1000) * 1000 + secrets.randbelow(1000)
     written = 0
     pipeline = redis.pipeline(transaction=False)
     async for ticket_id, entitlement in tickets.entitlements():
