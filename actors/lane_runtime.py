@@ -61,6 +61,7 @@ class LaneReport(msgspec.Struct, frozen=True):
     waiting: int | None
     dropped: int
     pid: int = 0
+    busy: bool = False  # a guest is being served, or an outcome being stored
 
 
 class LaneRuntime:
@@ -133,7 +134,13 @@ class LaneRuntime:
         machine = self.machine
         state = "awaiting_passage" if machine.awaits_rotation else machine.lasting_state
         waiting = machine.status.waiting if machine.status is not None else None
-        return LaneReport(str(self.settings.lane_id), state, machine.detail, machine.mode, waiting, self.dropped)
+        return LaneReport(
+            str(self.settings.lane_id), state, machine.detail, machine.mode, waiting, self.dropped, busy=self._busy
+        )
+
+    @property
+    def _busy(self) -> bool:
+        return self.machine.awaits_rotation or not self._idle.is_set()
 
     # ---- tasks
 

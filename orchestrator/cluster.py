@@ -31,6 +31,7 @@ OBJECT_STORE_BYTES = 80 * 1024 * 1024  # the smallest that Ray takes; frames and
 START_S = 60.0
 CLOSE_S = 5.0
 RETRY_S = 0.5
+QUIET_S = 0.05
 _log = logging.getLogger("snowgate.cluster")
 
 
@@ -171,6 +172,17 @@ class Cluster:
     async def process_id(self, name: str) -> int:
         """The process of an actor that tells it by `ping` (lanes do)."""
         return int(await asyncio.wait_for(self._handles[name].ping.remote(), 5.0))
+
+    async def until_quiet(self, patience_s: float) -> None:
+        """Wait until no lane serves a guest any more, at most `patience_s`."""
+        lanes = [name for name in self._handles if name.startswith("lane:")]
+        with contextlib.suppress(RayError, TimeoutError):
+            async with asyncio.timeout(patience_s):
+                while True:
+                    reports = await asyncio.gather(*(self._handles[name].report.remote() for name in lanes))
+                    if not any(report.busy for of_lane in reports for report in of_lane):
+                        return
+                    await asyncio.sleep(QUIET_S)
 
     async def drain_journal(self, patience_s: float) -> bool:
         """Wait until SQL holds every event streamed so far."""

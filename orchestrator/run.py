@@ -15,6 +15,7 @@ from resort.messages import JournalEvent
 from storage.journal_stream import StreamPosition, stream_order
 
 DRAIN_S = 20.0
+QUIET_S = 8.0  # longer than any guest may stand before an open arm
 PAGE = 1_000
 
 
@@ -80,6 +81,7 @@ async def _mark(site: OpenSite) -> Mark:
 
 async def _conclude(site: OpenSite, before: Mark, json_file: Path | None) -> int:
     guests = await site.pause_guests()
+    await site.cluster.until_quiet(QUIET_S)
     alive = await site.cluster.alive()
     end = await site.stream.position()  # what comes later (an alarm that clears) belongs to the next run
     if not await site.cluster.drain_journal(DRAIN_S):

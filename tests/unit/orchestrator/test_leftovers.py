@@ -11,16 +11,25 @@ import pytest
 from orchestrator.leftovers import RunFile
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
+RECORD = """
+import subprocess, sys
+from pathlib import Path
+from orchestrator.leftovers import RunFile
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], stdout=subprocess.DEVNULL)
+RunFile(Path(sys.argv[1])).record_children()
+print(child.pid)
+"""
 LOCK = "import sys; from pathlib import Path; from orchestrator.leftovers import RunFile; RunFile(Path(sys.argv[1])).acquire()"
 
 
 def test_children_are_recorded_and_ended(tmp_path: Path) -> None:
-    run_file = RunFile(tmp_path / "run.json")
-    child = subprocess.Popen(SLEEP)
-    run_file.record_children()
-    assert run_file.end_recorded() >= 1
-    assert not psutil.pid_exists(child.pid)
-    child.wait(10)
+    # In a process of its own: every child of this one would be recorded, and ended, too.
+    path = tmp_path / "run.json"
+    parent = subprocess.run([sys.executable, "-c", RECORD, str(path)], capture_output=True, text=True, check=True)
+    child = int(parent.stdout)
+    assert psutil.pid_exists(child)
+    assert RunFile(path).end_recorded() == 1
+    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
 
 
 def test_a_process_with_the_same_id_but_another_start_is_left_alone(tmp_path: Path) -> None:
