@@ -15,7 +15,8 @@ RECORD = """
 import subprocess, sys
 from pathlib import Path
 from orchestrator.leftovers import RunFile
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], **quiet)
 RunFile(Path(sys.argv[1])).record_children()
 print(child.pid)
 """
