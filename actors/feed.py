@@ -20,7 +20,7 @@ from resort.errors import DatabaseUnavailable, LedgerUnavailable, Unavailable
 from resort.feed import FeedFrame
 from resort.figures import SiteFigures
 from resort.site import Site
-from resort.site_board import LaneSeen, LaneTotals, SiteBoard
+from resort.site_board import LaneSeen, SiteBoard
 from storage.database import Database
 from storage.journal_sql import JournalStore
 from storage.journal_stream import JournalStream
@@ -141,8 +141,7 @@ class FeedActor:
                 _log.warning("the feed waits for SQL: %s", error.detail)
                 await asyncio.sleep(RETRY_S)
                 continue
-            counted = {lane_id: LaneTotals(total.passages, total.refusals) for lane_id, total in totals.items()}
-            self._board = SiteBoard(self._site, counted, now)
+            self._board = SiteBoard(self._site, totals, now)
             for event in alarms:
                 self._board.apply(event, now)
             return last

@@ -24,6 +24,7 @@ from resort.messages import (
     decode_event,
     encode_event,
 )
+from resort.site_board import LaneTotals
 from storage.database import Database, insert_into
 from storage.tables import journal, tickets
 
@@ -38,13 +39,6 @@ UNKNOWN = GrantOutcomeUnknown.__name__
 REFUSED = ScanRefused.__name__
 USES = (CONFIRMED, UNKNOWN)  # outcomes that use up an entry, as resort.access.entitlement.use says
 ALARMS = (AlarmRaised.__name__, AlarmCleared.__name__)
-
-
-class LaneTotals(msgspec.Struct, frozen=True):
-    """Confirmed passages and refused scans of one lane."""
-
-    passages: int
-    refusals: int
 
 
 class StoredEvent(msgspec.Struct, frozen=True):

@@ -20,9 +20,10 @@ from resort.messages import (
     PassageConfirmed,
     ScanRefused,
 )
+from resort.site_board import LaneTotals
 from resort.texts import Text
 from storage.database import Database
-from storage.journal_sql import PAGE, JournalStore, LaneTotals
+from storage.journal_sql import PAGE, JournalStore
 from storage.migrate import upgrade
 from storage.tables import orders, tickets
 
