@@ -9,7 +9,8 @@ from redis.exceptions import RedisError
 from resort.access.entitlement import TicketRecord
 from resort.errors import LedgerUnavailable
 from resort.ids import TicketId
-from storage.redis_ledger import EPOCH_LOST, LedgerKeys, Script
+from storage.redis_ledger import LedgerKeys
+from storage.script_pipeline import EPOCH_LOST, Script
 
 # KEYS: epoch, ticket. ARGV: version, entitlement, usage. A ticket that is known already is left as it is.
 PUBLISH = f"""

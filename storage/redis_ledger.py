@@ -1,13 +1,12 @@
 """The admission ledger on Redis (or Valkey): compare-and-set and journal append in one script.
 
 Keys, all under one hash tag so that a cluster keeps them together (`{snowgate:<site>}`):
-  :t:<ticket>  hash  v version · e entitlement JSON · u usage JSON · l id of the last event that changed it
-  :l:<lane>    hash  g open grant JSON or empty · in, out  counters of the lane's last event
-  :journal     stream, field `e` the event JSON
+  :t:<ticket>  hash  v version · e entitlement JSON · u usage JSON
+  :l:<lane>    hash  g open grant JSON or empty · in, out  counters of the lane's last event · s number of its last event
+  :journal     stream, field `e` the event JSON, and `v` the ticket's new version where the event changed a ticket
   :epoch       text; absent means that the store lost its memory and must be rebuilt before anybody decides on it
 
-Scans of one event-loop tick share one pipelined round trip (`ScriptPipeline`): measured here, that is what makes many lanes
-in one process cheap. Every failure becomes LedgerUnavailable.
+How scripts reach the server is in `storage/script_pipeline.py`. Every failure becomes LedgerUnavailable.
 """
 
 import asyncio
@@ -16,21 +15,23 @@ from dataclasses import dataclass
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from resort.access.entitlement import Entitlement, TicketRecord, Usage
 from resort.errors import LedgerUnavailable
 from resort.ids import LaneId, TicketId
 from resort.messages import (
+    GrantAnnulled,
     GrantIssued,
     GrantOutcome,
     GrantOutcomeUnknown,
     JournalEvent,
+    TicketEvent,
+    TicketExited,
     encode_event,
 )
 from resort.ports import Conflict, LaneMemory, accounted
-
-EPOCH_LOST = "EPOCHLOST"
+from storage.script_pipeline import EPOCH_LOST, Script, ScriptPipeline, unavailable
 
 # KEYS: epoch, ticket. Answers {v, e, u} or {} for an unknown ticket.
 FIND = f"""
@@ -38,25 +39,36 @@ if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('{EPOCH_LOST
 return redis.call('HMGET', KEYS[2], 'v', 'e', 'u')
 """
 
-# KEYS: epoch, ticket, lane, journal. ARGV: expected version, usage, event id, event, open grant or '', counter in or ''.
-# Answers {1} when stored (now, or before by the same event), else {0, v, e, u}.
+# KEYS: epoch, lane, journal, and the ticket if there is one. ARGV: number, event, open grant ('' none, '-' as it is), entry
+# counter or '', expected version, usage. Answers {1} when stored (now, or before: the number says so), else {0, v, e, u}.
+# An event that arrives after a newer one of its lane timed out long ago: it must not be stored any more.
 CHANGE = f"""
 if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('{EPOCH_LOST} the ledger must be rebuilt') end
-local t = redis.call('HMGET', KEYS[2], 'v', 'e', 'u', 'l')
-if t[4] == ARGV[3] then return {{1}} end
-if t[1] ~= ARGV[1] then return {{0, t[1], t[2], t[3]}} end
-redis.call('HSET', KEYS[2], 'v', ARGV[1] + 1, 'u', ARGV[2], 'l', ARGV[3])
-redis.call('HSET', KEYS[3], 'g', ARGV[5])
-if ARGV[6] ~= '' then redis.call('HSET', KEYS[3], 'in', ARGV[6]) end
-redis.call('XADD', KEYS[4], '*', 'e', ARGV[4])
+if tonumber(redis.call('HGET', KEYS[2], 's') or 0) >= tonumber(ARGV[1]) then return {{1}} end
+if KEYS[4] then
+  local t = redis.call('HMGET', KEYS[4], 'v', 'e', 'u')
+  if t[1] ~= ARGV[5] then return {{0, t[1], t[2], t[3]}} end
+  local v = string.format('%.0f', ARGV[5] + 1)
+  redis.call('HSET', KEYS[4], 'v', v, 'u', ARGV[6])
+  redis.call('XADD', KEYS[3], '*', 'e', ARGV[2], 'v', v)
+else
+  redis.call('XADD', KEYS[3], '*', 'e', ARGV[2])
+end
+local lane = {{'s', ARGV[1]}}
+if ARGV[3] ~= '-' then lane[3], lane[4] = 'g', ARGV[3] end
+if ARGV[4] ~= '' then lane[#lane + 1], lane[#lane + 2] = 'in', ARGV[4] end
+redis.call('HSET', KEYS[2], unpack(lane))
 return {{1}}
 """
 
-# KEYS: epoch, lane, journal. ARGV: event, then fields of the lane's hash and their values in turn.
+# KEYS: epoch, lane, journal. ARGV: number (0: none), event, then fields of the lane's hash and their values in turn.
 APPEND = f"""
 if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('{EPOCH_LOST} the ledger must be rebuilt') end
-if #ARGV > 1 then redis.call('HSET', KEYS[2], unpack(ARGV, 2)) end
-redis.call('XADD', KEYS[3], '*', 'e', ARGV[1])
+if ARGV[1] ~= '0' then
+  if tonumber(redis.call('HGET', KEYS[2], 's') or 0) >= tonumber(ARGV[1]) then return 1 end
+  redis.call('HSET', KEYS[2], 's', ARGV[1], unpack(ARGV, 3))
+end
+redis.call('XADD', KEYS[3], '*', 'e', ARGV[2])
 return 1
 """
 
@@ -97,85 +109,6 @@ def connect(url: str, timeout_s: float = 1.0) -> Redis:
     return Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, decode_responses=False)
 
 
-class Script:
-    """One Lua script, sent by its digest and loaded again when the server forgot it."""
-
-    def __init__(self, redis: Redis, source: str) -> None:
-        self.source = source
-        self.sha = redis.register_script(source).sha
-
-
-@dataclass(slots=True)
-class _Call:
-    script: Script
-    keys: Sequence[str]
-    args: Sequence[bytes | str | int]
-    answer: asyncio.Future[object]
-
-
-class ScriptPipeline:
-    """Gathers the script calls of one event-loop tick into one round trip. One round trip is under way at a time, so calls
-    that come meanwhile form the next batch: the more load, the larger the batches. At most `largest` calls a batch."""
-
-    def __init__(self, redis: Redis, largest: int = 64) -> None:
-        self._redis = redis
-        self._largest = largest
-        self._waiting: list[_Call] = []
-        self._flusher: asyncio.Task[None] | None = None
-
-    async def call(self, script: Script, keys: Sequence[str], args: Sequence[bytes | str | int]) -> object:
-        """The script's answer. Raises LedgerUnavailable, also when the store must be rebuilt first."""
-        answer: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Call(script, keys, args, answer))
-        if self._flusher is None or self._flusher.done():
-            self._flusher = asyncio.create_task(self._flush(), name="ledger-pipeline")
-        return await answer
-
-    async def close(self) -> None:
-        """Wait for what is under way."""
-        if self._flusher is not None:
-            await self._flusher
-
-    async def _flush(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting[: self._largest], self._waiting[self._largest :]
-            try:
-                answers = await self._round_trip(batch)
-                if any(isinstance(answer, NoScriptError) for answer in answers):
-                    answers = await self._load_and_repeat(batch, answers)
-            except (RedisError, OSError, TimeoutError) as error:
-                answers = [error] * len(batch)
-            for call, answer in zip(batch, answers, strict=True):
-                if call.answer.done():
-                    continue  # the caller went away; what it asked for has happened all the same
-                if isinstance(answer, Exception):
-                    call.answer.set_exception(_unavailable(answer))
-                else:
-                    call.answer.set_result(answer)
-
-    async def _round_trip(self, batch: Sequence[_Call]) -> list[object]:
-        pipeline = self._redis.pipeline(transaction=False)
-        for call in batch:
-            pipeline.evalsha(call.script.sha, len(call.keys), *call.keys, *call.args)
-        return list(await pipeline.execute(raise_on_error=False))
-
-    async def _load_and_repeat(self, batch: Sequence[_Call], answers: Sequence[object]) -> list[object]:
-        for source in {call.script.source for call in batch}:
-            await self._redis.script_load(source)
-        missing = [index for index, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
-        repeated = await self._round_trip([batch[index] for index in missing])
-        merged = list(answers)
-        for index, answer in zip(missing, repeated, strict=True):
-            merged[index] = answer
-        return merged
-
-
-def _unavailable(error: Exception) -> LedgerUnavailable:
-    if isinstance(error, ResponseError) and str(error).startswith(EPOCH_LOST):
-        return LedgerUnavailable("The admission ledger", "it lost its memory and is being rebuilt")
-    return LedgerUnavailable("The admission ledger", f"{type(error).__name__} {error}".strip().rstrip("."))
-
-
 class RedisLedger:
     """`AdmissionLedger` on Redis. One per process, shared by its lanes; not to be used from two event loops."""
 
@@ -192,15 +125,19 @@ class RedisLedger:
         answer = await self._pipeline.call(self._find, (self._keys.epoch, self._keys.ticket(ticket_id)), ())
         return _record(answer)
 
-    async def commit_grant(self, grant: GrantIssued, expected: TicketRecord, usage: Usage) -> Conflict | None:
+    async def commit_grant(self, grant: GrantIssued, expected: TicketRecord | None, usage: Usage | None) -> Conflict | None:
         """Compare and set; see the port."""
         body = encode_event(grant)
         return await self._store(grant, expected, usage, body, body, str(grant.counter_in))
 
-    async def settle(self, outcome: GrantOutcome, expected: TicketRecord, usage: Usage) -> Conflict | None:
+    async def settle(self, outcome: GrantOutcome, expected: TicketRecord | None, usage: Usage | None) -> Conflict | None:
         """Compare and set; see the port."""
         counter = "" if isinstance(outcome, GrantOutcomeUnknown) else str(outcome.counter_in)
         return await self._store(outcome, expected, usage, encode_event(outcome), b"", counter)
+
+    async def amend(self, event: GrantAnnulled | TicketExited, expected: TicketRecord, usage: Usage) -> Conflict | None:
+        """Compare and set; see the port."""
+        return await self._store(event, expected, usage, encode_event(event), b"-", "")
 
     async def append(self, events: Sequence[JournalEvent]) -> None:
         """Append events in order. Raises LedgerUnavailable when any may be missing."""
@@ -208,23 +145,24 @@ class RedisLedger:
         for event in events:
             counters = [item for name, counter in accounted(event).items() for item in (COUNTER_FIELDS[name], counter)]
             keys = (self._keys.epoch, self._keys.lane(event.lane_id), self._keys.journal)
-            calls.append(self._pipeline.call(self._append, keys, (encode_event(event), *counters)))
+            calls.append(self._pipeline.call(self._append, keys, (event.lane_seq, encode_event(event), *counters)))
         await asyncio.gather(*calls)
 
     async def lane_memory(self, lane_id: LaneId) -> LaneMemory:
         """What a restarted lane needs to know. Raises LedgerUnavailable."""
         try:
             epoch = await self._redis.exists(self._keys.epoch)
-            answer = await self._redis.hmget(self._keys.lane(lane_id), ["g", "in", "out"])
+            answer = await self._redis.hmget(self._keys.lane(lane_id), ["g", "in", "out", "s"])
         except (RedisError, OSError, TimeoutError) as error:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
         if not epoch:
             raise LedgerUnavailable("The admission ledger", "it lost its memory and is being rebuilt")
-        grant, counter_in, counter_out = answer
+        grant, counter_in, counter_out, last_seq = answer
         return LaneMemory(
             open_grant=_grant_decoder.decode(grant) if grant else None,
             counter_in=int(counter_in) if counter_in else None,
             counter_out=int(counter_out) if counter_out else None,
+            last_seq=int(last_seq) if last_seq else 0,
         )
 
     async def close(self) -> None:
@@ -234,20 +172,18 @@ class RedisLedger:
 
     async def _store(
         self,
-        event: GrantIssued | GrantOutcome,
-        expected: TicketRecord,
-        usage: Usage,
+        event: TicketEvent,
+        expected: TicketRecord | None,
+        usage: Usage | None,
         body: bytes,
         open_grant: bytes,
         counter: str,
     ) -> Conflict | None:
-        keys = (
-            self._keys.epoch,
-            self._keys.ticket(event.ticket_id),
-            self._keys.lane(event.lane_id),
-            self._keys.journal,
-        )
-        args = (expected.version, _encoder.encode(usage), event.event_id, body, open_grant, counter)
+        keys: tuple[str, ...] = (self._keys.epoch, self._keys.lane(event.lane_id), self._keys.journal)
+        args: tuple[bytes | str | int, ...] = (event.lane_seq, body, open_grant, counter)
+        if event.ticket_id is not None and expected is not None:
+            keys = (*keys, self._keys.ticket(event.ticket_id))
+            args = (*args, expected.version, _encoder.encode(usage))
         answer = await self._pipeline.call(self._change, keys, args)
         if not isinstance(answer, list):
             raise LedgerUnavailable("The admission ledger", "it answered something unknown")
