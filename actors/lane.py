@@ -18,9 +18,7 @@ from ray.exceptions import RayError
 from actors.lane_runtime import LaneReport, LaneRuntime
 from actors.names import NAMESPACE, gate_name
 from actors.tasks import lifelong
-from devices.camera_source import CameraCodeSource
-from devices.code_reader import CodeReader
-from devices.mjpeg import MjpegCamera
+from devices.code_source import code_source
 from devices.modbus_bus import BusRegistry
 from devices.profile import load_profile
 from devices.turnstile import open_turnstile
@@ -68,13 +66,7 @@ class LaneActor:
         for gate, lane in self._sites():
             turnstile = await open_turnstile(self._buses, lane.turnstile, load_profile(lane.turnstile.profile))
             limits = hosting.site.lane_limits
-            source = CameraCodeSource(
-                MjpegCamera(lane.camera.url, self._clock),
-                CodeReader(),
-                self._clock,
-                limits.unreadable_after_ms,
-                limits.repeat_code_ms,
-            )
+            source = code_source(lane.camera, limits, self._clock)
             settings = LaneSettings(gate.id, lane.id, lane.lane_class, limits, hosting.site.zone)
             # Closed until the gate has said otherwise, which it does within a second: staff may be working on that arm.
             mode = modes.get(lane.id, "closed")

@@ -14,6 +14,7 @@ from resort.site import LaneSite, Site, check_site
 
 REDIS_URL = "SNOWGATE_REDIS_URL"
 DATABASE_URL = "SNOWGATE_DATABASE_URL"
+PLAYED = ("simulated", "simulated-scanner")  # cameras and scanners that the rehearsal stage plays
 
 
 def load_site(path: Path) -> Site:
@@ -38,7 +39,7 @@ def with_addresses(site: Site, buses: dict[str, str], cameras: dict[str, str]) -
         turnstile, camera = lane.turnstile, lane.camera
         if turnstile.bus == "simulated":
             turnstile = msgspec.structs.replace(turnstile, bus=buses[gate_id])
-        if camera.url == "simulated":
+        if camera.url in PLAYED:
             camera = msgspec.structs.replace(camera, url=cameras[lane.id])
         return msgspec.structs.replace(lane, turnstile=turnstile, camera=camera)
 
@@ -48,7 +49,7 @@ def with_addresses(site: Site, buses: dict[str, str], cameras: dict[str, str]) -
 
 def needs_stage(site: Site) -> bool:
     """Whether any device of the site is simulated."""
-    return any("simulated" in (lane.turnstile.bus, lane.camera.url) for _, lane in site.lanes())
+    return any(lane.turnstile.bus == "simulated" or lane.camera.url in PLAYED for _, lane in site.lanes())
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,10 +30,22 @@ class TurnstileSite(Strict, frozen=True):
     profile: str = "pulse_coil"  # a file in devices/profiles
 
 
+class ScannerLine(Strict, frozen=True):
+    """How a hardware scanner frames a code. A line without the prefix or suffix is noise and no code."""
+
+    prefix: str = ""  # sent before each code, such as the AIM identifier "]Q3"
+    suffix: str = ""  # sent after each code, before the terminator
+    terminator: Literal["any", "CR", "LF", "CRLF"] = "any"  # any: CR, LF and both end a line
+
+
 class CameraSite(Strict, frozen=True):
-    """Where a lane's code camera is: an MJPEG URL, or `simulated`."""
+    """What reads codes at a lane: a camera by its MJPEG URL, or a hardware scanner by `tcp://host:port`.
+
+    `simulated` and `simulated-scanner`: the rehearsal stage plays the one or the other.
+    """
 
     url: str
+    line: ScannerLine = ScannerLine()  # of a scanner only
 
 
 class LaneSite(Strict, frozen=True):
