@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine
 import msgspec
 
 from resort.access.codes import SiteKeys
-from resort.access.entitlement import TicketRecord, use
+from resort.access.entitlement import TicketRecord
 from resort.access.lane_journal import LaneSettings
 from resort.access.lane_machine import LaneMachine
 from resort.access.lane_messages import (
@@ -40,9 +40,10 @@ from resort.access.lane_messages import (
     TurnstileLost,
     TurnstileSeen,
 )
+from resort.access.usage import use
 from resort.clock import Clock
 from resort.errors import LedgerUnavailable, TurnstileUnreachable
-from resort.ids import GrantId, IdSource
+from resort.ids import GrantId, IdSource, TicketId
 from resort.messages import GrantIssued, GrantOutcome, JournalEvent
 from resort.ports import AdmissionLedger, CodeSource, LaneMemory, Turnstile
 
@@ -283,7 +284,7 @@ class LaneRuntime:
         granted, grant = self._granted, self._grant
         record = granted
         if granted is None or grant is None or GrantId(grant.event_id) != outcome.grant_id:
-            record = await self._ledger.find(outcome.ticket_id)  # recovered, or never stored for certain
+            record = await self._find(outcome.ticket_id)  # recovered, or never stored for certain
         elif self._settle_failed:
             record = await self._grant_again(grant, granted)
         while record is not None and record.usage.open_grant == outcome.grant_id:
@@ -297,7 +298,7 @@ class LaneRuntime:
     async def _grant_again(self, grant: GrantIssued, granted: TicketRecord) -> TicketRecord | None:
         """The ticket after a failed settling. A ledger that was rebuilt meanwhile (its versions begin far higher) may not know
         the grant, if SQL had not taken it: this lane does know it, and tells it again, so that the passage is not lost."""
-        record = await self._ledger.find(grant.ticket_id)
+        record = await self._find(grant.ticket_id)
         while (
             record is not None
             and record.version - granted.version >= REBUILT_JUMP
@@ -311,6 +312,9 @@ class LaneRuntime:
                 return TicketRecord(record.version + 1, record.entitlement, usage)
             record = conflict.record
         return record
+
+    async def _find(self, ticket_id: TicketId | None) -> TicketRecord | None:
+        return None if ticket_id is None else await self._ledger.find(ticket_id)
 
     async def _append(self, event: JournalEvent) -> None:
         await self._ledger.append([event])

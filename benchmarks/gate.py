@@ -143,7 +143,7 @@ async def _measure(seed: int, seconds: float, redis: Redis, url: str, clock: Clo
 
 async def _sell(redis: Redis, keys: SiteKeys, now: Moment, seed: int, number: int) -> list[str]:
     entitlement = Entitlement("single", "adult", now.at.date(), 1, ("standard",))
-    publisher = RedisEntitlements(redis, SITE)
+    publisher = RedisEntitlements(redis, SITE, SystemClock())
     ids, chance = SeededIds(f"bench {seed}"), random.Random(seed)  # noqa: S311
     codes: list[str] = []
     batch: list[tuple[TicketId, TicketRecord]] = []

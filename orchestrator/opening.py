@@ -203,7 +203,7 @@ class OpenSite:
         publisher_redis = connect(redis_url)
         self._closers.push_async_callback(publisher_redis.aclose)
         pricing = RayPricingShards(self.site.runtime.pricing_shards)
-        publisher = RedisEntitlements(publisher_redis, self.site_name)
+        publisher = RedisEntitlements(publisher_redis, self.site_name, self.clock)
         office = TicketOffice(self.database, pricing, publisher, self._keys, self.site, self.clock, self.ids)
         await office.start()
         self._closers.push_async_callback(office.close)

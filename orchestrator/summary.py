@@ -16,7 +16,7 @@ def count_duplicates(events: Iterable[JournalEvent], entries: dict[TicketId, int
     passages: Counter[TicketId] = Counter()
     for event in events:
         ids[event.event_id] += 1
-        if isinstance(event, PassageConfirmed):
+        if isinstance(event, PassageConfirmed) and event.ticket_id is not None:
             passages[event.ticket_id] += 1
     repeated = sum(count - 1 for count in ids.values())
     beyond = sum(max(0, count - entries.get(ticket_id, 1)) for ticket_id, count in passages.items())

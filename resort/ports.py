@@ -14,7 +14,17 @@ from resort.clock import Moment
 from resort.feed import FeedFrame
 from resort.figures import SiteFigures
 from resort.ids import LaneId, TicketId
-from resort.messages import GrantIssued, GrantOutcome, JournalEvent, LaneChanged, PassageOut, PassageUncontrolled
+from resort.messages import (
+    GrantAnnulled,
+    GrantIssued,
+    GrantOutcome,
+    JournalEvent,
+    LaneChanged,
+    PassageOut,
+    PassageUncontrolled,
+    TicketChanged,
+    TicketExited,
+)
 from resort.pricing import Quote, QuoteRequest
 
 
@@ -78,11 +88,12 @@ class Conflict(msgspec.Struct, frozen=True):
 
 
 class LaneMemory(msgspec.Struct, frozen=True):
-    """What the ledger remembers of a lane: the grant without outcome, if any, and the counters of its last event."""
+    """What the ledger remembers of a lane: the grant without outcome, if any, the counters and number of its last event."""
 
     open_grant: GrantIssued | None
     counter_in: int | None
     counter_out: int | None
+    last_seq: int = 0
 
 
 def accounted(event: JournalEvent) -> dict[str, int]:
@@ -99,22 +110,31 @@ def accounted(event: JournalEvent) -> dict[str, int]:
 
 
 class AdmissionLedger(Protocol):
-    """The tickets' usage with compare-and-set, and the journal stream, changed together. Raises LedgerUnavailable."""
+    """The tickets' usage with compare-and-set, and the journal stream, changed together. Raises LedgerUnavailable.
+
+    Idempotent by the lane's number on each event: what is told twice is stored once, and what comes late, after a newer event
+    of the same lane, is not stored at all.
+    """
 
     async def find(self, ticket_id: TicketId) -> TicketRecord | None:
         """The ticket as it stands, or None when no such ticket was sold."""
         ...
 
-    async def commit_grant(self, grant: GrantIssued, expected: TicketRecord, usage: Usage) -> Conflict | None:
-        """Store `usage` and append `grant` if the ticket is still at `expected.version`, idempotent by id. None: stored."""
+    async def commit_grant(self, grant: GrantIssued, expected: TicketRecord | None, usage: Usage | None) -> Conflict | None:
+        """Store `usage` and append `grant` if the ticket is still at `expected.version`, and remember it as the lane's open
+        grant. None: stored. A grant without ticket (by hand) has neither record nor usage."""
         ...
 
-    async def settle(self, outcome: GrantOutcome, expected: TicketRecord, usage: Usage) -> Conflict | None:
-        """Store the outcome of a grant likewise and forget the lane's open grant. Idempotent by event id."""
+    async def settle(self, outcome: GrantOutcome, expected: TicketRecord | None, usage: Usage | None) -> Conflict | None:
+        """Store the outcome of a grant likewise and forget the lane's open grant."""
+        ...
+
+    async def amend(self, event: GrantAnnulled | TicketExited, expected: TicketRecord, usage: Usage) -> Conflict | None:
+        """Store another change of a ticket's usage likewise; the lane's open grant stays."""
         ...
 
     async def append(self, events: Sequence[JournalEvent]) -> None:
-        """Append events that change no ticket. An event may be appended twice after a lost reply; SQL keeps it once."""
+        """Append events that change no ticket. Events without a lane's number may be appended twice after a lost reply."""
         ...
 
     async def lane_memory(self, lane_id: LaneId) -> LaneMemory:
@@ -143,10 +163,15 @@ class PricingShards(Protocol):
 
 
 class EntitlementPublisher(Protocol):
-    """Makes issued tickets known to the lanes."""
+    """Makes tickets, and what became of them, known to the lanes."""
 
     async def publish(self, tickets: Sequence[tuple[TicketId, TicketRecord]]) -> None:
         """Write entitlements into the ledger where they are not yet; idempotent. Raises LedgerUnavailable."""
+        ...
+
+    async def change_status(self, change: TicketChanged) -> bool:
+        """Give a ticket its new status at every lane at once; idempotent. False: the ledger does not know the ticket.
+        Raises LedgerUnavailable."""
         ...
 
 

@@ -4,7 +4,7 @@ Reading files is the caller's job (`orchestrator/settings.py`); this file only s
 makes sense. Units are in the names.
 """
 
-from datetime import date
+from datetime import date, time
 from typing import Literal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -14,7 +14,8 @@ from resort.errors import InvalidConfig
 from resort.ids import GateId, LaneId
 from resort.texts import Text
 
-LaneClass = Literal["standard", "fast"]
+LaneClass = Literal["standard", "fast", "vip"]
+Direction = Literal["entry", "exit"]
 DayKind = Literal["weekday", "weekend", "holiday"]
 
 
@@ -56,6 +57,7 @@ class LaneSite(Strict, frozen=True):
     lane_class: LaneClass
     turnstile: TurnstileSite
     camera: CameraSite
+    direction: Direction = "entry"  # at an exit a code is only noted: its arm turns freely whatever is decided
 
 
 class GateSite(Strict, frozen=True):
@@ -64,6 +66,43 @@ class GateSite(Strict, frozen=True):
     id: GateId
     name: Text
     lanes: list[LaneSite]
+    zone: str = ""  # the zone it leads into (an id of `zones`)
+    lift: str = ""  # the lift it belongs to; passes of one ticket at one lift have a least interval
+
+
+class ZoneSite(Strict, frozen=True):
+    """A part of the resort that people go into and out of.
+
+    `passback`: `hard` refuses a ticket whose holder is still inside, `soft` admits it and raises an alarm, `off` ignores it.
+    """
+
+    id: str
+    name: Text
+    passback: Literal["off", "soft", "hard"] = "off"
+
+
+class TravelSite(Strict, frozen=True):
+    """The least time in which anybody gets from one gate to another."""
+
+    start: GateId
+    end: GateId
+    min_s: int
+
+
+class AdmissionSite(Strict, frozen=True):
+    """Site-wide numbers of the admission rules."""
+
+    min_interval_s: int = 0  # between two passes of one ticket at one lift; 0: none
+    travel: list[TravelSite] = []  # pairs that are not listed have no least time
+    companion_s: int = 600  # how long after the one he is bound to a companion may pass
+    day_begins: time = time(0)  # local; night sessions past midnight belong to the day before until then
+
+
+class OfflineSite(Strict, frozen=True):
+    """What gates do when the centre is away."""
+
+    cut_off: Literal["refuse", "admit"] = "refuse"  # a gate that reaches neither the ledger nor the other gates
+    spool_mb: int = 64  # room of one lane process's spool; when it is full, nobody is granted entry
 
 
 class LaneLimits(Strict, frozen=True):
@@ -132,6 +171,9 @@ class Site(Strict, frozen=True):
     gates: list[GateSite]
     products: list[ProductSite]
     tariff: TariffSite
+    zones: list[ZoneSite] = []
+    admission: AdmissionSite = AdmissionSite()
+    offline: OfflineSite = OfflineSite()
     lane_limits: LaneLimits = LaneLimits()
     sales_limits: SalesLimits = SalesLimits()
     runtime: RuntimeSite = RuntimeSite()
@@ -157,6 +199,13 @@ def check_site(site: Site) -> Site:
     _check_unique("gates.id", [gate.id for gate in site.gates])
     _check_unique("gates.lanes.id", [lane.id for _, lane in site.lanes()])
     _check_unique("products.code", [product.code for product in site.products])
+    _check_unique("zones.id", [zone.id for zone in site.zones])
+    for gate in site.gates:
+        if gate.zone and gate.zone not in {zone.id for zone in site.zones}:
+            raise InvalidConfig(f"gate {gate.id}", f"there is no zone {gate.zone}")
+    for pair in site.admission.travel:
+        if {pair.start, pair.end} - {gate.id for gate in site.gates}:
+            raise InvalidConfig("admission.travel", f"{pair.start} to {pair.end} names no two gates")
     if not site.lanes():
         raise InvalidConfig("gates", "a site needs at least one lane")
     for _, lane in site.lanes():

@@ -24,7 +24,7 @@ class TicketView(msgspec.Struct, frozen=True):
     product: str
     valid_on: date  # local day at the site
     code: str
-    entries: int
+    entries: int | None  # None: as often as the ticket's days and hours allow
     used: int  # entries used, as the journal in SQL knows; the gates may be a second ahead
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from resort.access.codes import KEY_BYTES, SiteKeys, issue_code
-from resort.access.entitlement import Entitlement, use
+from resort.access.entitlement import Entitlement
 from resort.access.lane_journal import LaneSettings
 from resort.access.lane_machine import LaneMachine
 from resort.access.lane_messages import (
@@ -33,6 +33,7 @@ from resort.access.lane_messages import (
     TicketFound,
     TurnstileSeen,
 )
+from resort.access.usage import use
 from resort.clock import ManualClock
 from resort.ids import SeededIds, TicketId
 from resort.messages import JournalEvent, encode_event
@@ -136,6 +137,7 @@ class VirtualLane:
 
     def _settle(self, command: SettleGrant) -> None:
         outcome = command.outcome
+        assert outcome.ticket_id is not None
         record = at_once(self._ledger.find(outcome.ticket_id))
         assert record is not None
         assert record.usage.open_grant == outcome.grant_id

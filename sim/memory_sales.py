@@ -4,11 +4,14 @@ import asyncio
 from collections.abc import Sequence
 from datetime import date
 
+import msgspec
+
 from actors.pricing import PricingActor
 from resort.access.entitlement import TicketRecord
 from resort.clock import Clock
 from resort.errors import LedgerUnavailable
 from resort.ids import IdSource, TicketId
+from resort.messages import TicketChanged
 from resort.pricing import Quote, QuoteRequest, shard_of
 from resort.site import Site
 
@@ -70,3 +73,14 @@ class MemoryPublisher:
             self.calls[ticket_id] = self.calls.get(ticket_id, 0) + 1
         if tickets:
             self.told.set()
+
+    async def change_status(self, change: TicketChanged) -> bool:
+        """See the port."""
+        if self.away:
+            raise LedgerUnavailable("The admission ledger", "it is away on purpose")
+        before = self.records.get(change.ticket_id)
+        if before is None:
+            return False
+        entitlement = msgspec.structs.replace(before.entitlement, status=change.status)
+        self.records[change.ticket_id] = TicketRecord(before.version + 1, entitlement, before.usage)
+        return True

@@ -9,18 +9,18 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, distinct, exists, func, literal, select
+from sqlalchemy import Select, distinct, exists, func, literal, or_, select
 
 from resort.messages import (
     AlarmCleared,
     AlarmRaised,
     GrantIssued,
-    GrantOutcome,
     GrantOutcomeUnknown,
-    GrantReleased,
     JournalEvent,
     PassageConfirmed,
     ScanRefused,
+    TicketEvent,
+    TicketExited,
     decode_event,
     encode_event,
 )
@@ -124,16 +124,17 @@ class JournalStore:
         """The events from `seq_from` to `seq_to`, both included, in order."""
         return await self._stored(_events().where(journal.c.seq.between(seq_from, seq_to)))
 
-    async def ticket_events(self) -> AsyncIterator[GrantIssued | GrantOutcome]:
-        """Every grant and every outcome, in order: what tickets' usage is rebuilt from.
+    async def ticket_events(self) -> AsyncIterator[TicketEvent]:
+        """Every event that changed a ticket's usage, or a lane's open grant, in order: what both are rebuilt from.
 
         Events that are stored while the iterator runs are included.
         """
         seq = 0
         while True:
-            page = await self._stored(_events().where(journal.c.seq > seq, journal.c.grant_id.is_not(None)).limit(PAGE))
+            changes = or_(journal.c.grant_id.is_not(None), journal.c.kind == TicketExited.__name__)
+            page = await self._stored(_events().where(journal.c.seq > seq, changes).limit(PAGE))
             for stored in page:
-                if isinstance(stored.event, GrantIssued | PassageConfirmed | GrantReleased | GrantOutcomeUnknown):
+                if isinstance(stored.event, TicketEvent):
                     yield stored.event
             if len(page) < PAGE:
                 return

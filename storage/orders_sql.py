@@ -174,7 +174,7 @@ async def insert_tickets(
                 "valid_on": record.entitlement.valid_on,
                 "entries": record.entitlement.entries,
                 "lane_classes": msgspec.json.encode(record.entitlement.lane_classes).decode(),
-                "blocked": record.entitlement.blocked,
+                "blocked": record.entitlement.status == "blocked",
                 "issued_at": at,
             }
             for position, (ticket_id, record) in enumerate(issued)
@@ -297,7 +297,7 @@ def _entitlement(row: Row[Any]) -> Entitlement:
         valid_on=row.valid_on,
         entries=row.entries,
         lane_classes=_lane_classes.decode(row.lane_classes),
-        blocked=row.blocked,
+        status="blocked" if row.blocked else "active",
     )
 
 

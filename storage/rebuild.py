@@ -13,11 +13,12 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from resort.access.entitlement import TicketRecord, Usage, use
+from resort.access.entitlement import TicketRecord, Usage
+from resort.access.usage import use
 from resort.clock import Clock
 from resort.errors import LedgerUnavailable
 from resort.ids import TicketId
-from resort.messages import GrantIssued, GrantReleased, JournalEvent, PassageConfirmed, encode_event
+from resort.messages import GrantIssued, GrantOutcome, GrantReleased, JournalEvent, PassageConfirmed, encode_event
 from resort.ports import accounted
 from storage.journal_sql import JournalStore
 from storage.journal_stream import FIRST, JournalStream, stream_order
@@ -73,8 +74,10 @@ async def _rebuild(
     usage: dict[TicketId, Usage] = {}
     lanes: dict[str, dict[Any, Any]] = {}
     async for event in journal.ticket_events():
-        usage[event.ticket_id] = use(usage.get(event.ticket_id, Usage()), event)
-        lanes.setdefault(str(event.lane_id), {})["g"] = encode_event(event) if isinstance(event, GrantIssued) else b""
+        if event.ticket_id is not None:
+            usage[event.ticket_id] = use(usage.get(event.ticket_id, Usage()), event)
+        if isinstance(event, GrantIssued | GrantOutcome):
+            lanes.setdefault(str(event.lane_id), {})["g"] = encode_event(event) if isinstance(event, GrantIssued) else b""
     for newest in await journal.newest_of_lanes():
         _remember_counters(lanes.setdefault(str(newest.lane_id), {"g": b""}), newest)
     # A fresh starting version: a lane that still holds a record from before the loss can never compare equal.
@@ -109,6 +112,7 @@ def _remember_counters(lane: dict[Any, Any], event: JournalEvent) -> None:
         counters = {"counter_in": event.counter_in}
     for name, counter in counters.items():
         lane[COUNTER_FIELDS[name]] = str(counter)
+    lane["s"] = str(max(int(lane.get("s", 0)), event.lane_seq))
 
 
 async def _advance_stream(redis: Redis, keys: LedgerKeys, stored: str) -> None:

@@ -44,7 +44,9 @@ return redis.call('HMGET', KEYS[2], 'v', 'e', 'u')
 # An event that arrives after a newer one of its lane timed out long ago: it must not be stored any more.
 CHANGE = f"""
 if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('{EPOCH_LOST} the ledger must be rebuilt') end
-if tonumber(redis.call('HGET', KEYS[2], 's') or 0) >= tonumber(ARGV[1]) then return {{1}} end
+local s = tonumber(redis.call('HGET', KEYS[2], 's') or 0)
+local n = tonumber(ARGV[1])
+if n > 0 and s >= n then return {{1}} end
 if KEYS[4] then
   local t = redis.call('HMGET', KEYS[4], 'v', 'e', 'u')
   if t[1] ~= ARGV[5] then return {{0, t[1], t[2], t[3]}} end
@@ -54,7 +56,7 @@ if KEYS[4] then
 else
   redis.call('XADD', KEYS[3], '*', 'e', ARGV[2])
 end
-local lane = {{'s', ARGV[1]}}
+local lane = {{'s', string.format('%.0f', math.max(s, n))}}
 if ARGV[3] ~= '-' then lane[3], lane[4] = 'g', ARGV[3] end
 if ARGV[4] ~= '' then lane[#lane + 1], lane[#lane + 2] = 'in', ARGV[4] end
 redis.call('HSET', KEYS[2], unpack(lane))
@@ -66,8 +68,9 @@ APPEND = f"""
 if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('{EPOCH_LOST} the ledger must be rebuilt') end
 if ARGV[1] ~= '0' then
   if tonumber(redis.call('HGET', KEYS[2], 's') or 0) >= tonumber(ARGV[1]) then return 1 end
-  redis.call('HSET', KEYS[2], 's', ARGV[1], unpack(ARGV, 3))
+  redis.call('HSET', KEYS[2], 's', ARGV[1])
 end
+if #ARGV > 2 then redis.call('HSET', KEYS[2], unpack(ARGV, 3)) end
 redis.call('XADD', KEYS[3], '*', 'e', ARGV[2])
 return 1
 """

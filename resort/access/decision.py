@@ -34,7 +34,7 @@ Rule = Callable[[Scan, TicketRecord], Reason | None]
 
 
 def _not_blocked(_scan: Scan, ticket: TicketRecord) -> Reason | None:
-    return Reason.BLOCKED if ticket.entitlement.blocked else None
+    return Reason.BLOCKED if ticket.entitlement.status == "blocked" else None
 
 
 def _right_day(scan: Scan, ticket: TicketRecord) -> Reason | None:
@@ -50,7 +50,7 @@ def _not_in_use(_scan: Scan, ticket: TicketRecord) -> Reason | None:
 
 
 def _entries_left(_scan: Scan, ticket: TicketRecord) -> Reason | None:
-    if ticket.usage.used < ticket.entitlement.entries:
+    if ticket.entitlement.entries is None or ticket.usage.used < ticket.entitlement.entries:
         return None
     return Reason.OUTCOME_UNKNOWN if ticket.usage.unknown else Reason.ALREADY_USED
 

@@ -1,36 +1,92 @@
-"""What a ticket allows (`Entitlement`), what was done with it (`Usage`), and how events change the latter.
+"""What a ticket allows (`Entitlement`), what was done with it (`Usage`), and both as a ledger holds them (`TicketRecord`).
 
-`use` is the only place that folds events into usage: lanes call it before they commit, rebuilding after a loss calls it
-for each stored event, so both always agree.
+Plain data: how events change usage is in `resort/access/usage.py`, what is decided on it in `resort/access/decision.py`.
 """
 
-from datetime import date
+from datetime import date, datetime, time
+from typing import Literal
 
 import msgspec
 
-from resort.ids import GrantId, LaneId
-from resort.messages import GrantIssued, GrantOutcome, GrantOutcomeUnknown, GrantReleased, PassageConfirmed
+from resort.ids import GateId, GrantId, LaneId, TicketId
 from resort.site import LaneClass
 
+TicketStatus = Literal["active", "blocked", "revoked", "refunded", "transferred"]
+Medium = Literal["printed", "phone", "card"]
+Attention = Literal["photo", "height", "age_proof", "student_card"]  # what staff should look at when the holder passes
 
-class Entitlement(msgspec.Struct, frozen=True):
-    """The fixed part: written when the ticket is issued."""
+
+class Hours(msgspec.Struct, frozen=True):
+    """Local hours of one day; `closes` at or before `opens` means past midnight, and counts for the day it began."""
+
+    opens: time
+    closes: time
+
+
+class PlaceHours(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A gate, zone or lift (by its id in the site file) that a ticket covers, at certain hours of its own if any."""
+
+    place: str
+    hours: Hours | None = None
+
+
+class Entitlement(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The fixed part: written when the ticket is issued; only `status` changes later. Days are local days at the site."""
 
     product: str
     unit: str
-    valid_on: date  # local day at the site
-    entries: int
+    valid_on: date  # the first day, and the only one without `valid_until`
+    entries: int | None  # how often `party` persons may enter; None: as often as the rest allows
     lane_classes: tuple[LaneClass, ...]
-    blocked: bool = False
+    valid_until: date | None = None  # the last day
+    days_of_use: int | None = None  # how many days of that span may be used (non-consecutive days); None: every one
+    blackout: tuple[date, ...] = ()
+    hours: Hours | None = None  # half-day, night session
+    minutes: int | None = None  # runs from the first pass (计时票)
+    places: tuple[PlaceHours, ...] = ()  # none: the whole site
+    party: int = 1  # persons that one scan admits, rotation by rotation
+    companion_of: TicketId | None = None  # passes only after the holder of that ticket did, at the same gate
+    media: tuple[Medium, ...] = ("printed", "phone", "card")
+    attention: tuple[Attention, ...] = ()
+    passback: bool = True  # False: no anti-passback rule applies (staff)
+    status: TicketStatus = "active"
 
 
-class Usage(msgspec.Struct, frozen=True):
-    """The changing part. Entries used count confirmed passages and grants whose outcome is unknown."""
+class OpenUse(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A grant that waits for its outcome: what the outcome will need to know."""
 
-    used: int = 0
+    grant_id: GrantId
+    lane_id: LaneId
+    gate_id: GateId
+    zone: str
+    lift: str
+    day: date
+    step: int = 0
+
+
+class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The changing part. Persons used count confirmed passages and grants whose outcome is unknown."""
+
+    used: int = 0  # persons: a party of four that entered twice is eight
     unknown: int = 0  # how many of `used` are grants of unknown outcome
-    open_grant: GrantId | None = None
-    open_lane: LaneId | None = None
+    open: OpenUse | None = None
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+    last_gate: GateId | None = None
+    last_step: int = 0  # step of the rotating code that was used last; it can't be used again
+    days: tuple[date, ...] = ()  # distinct days of use, in order
+    lifts: dict[str, datetime] = {}  # last pass by lift
+    zone: str | None = None  # the zone the holder is in, as far as gates and exits tell
+
+    @property
+    def open_grant(self) -> GrantId | None:
+        """The grant without outcome, if any."""
+        return self.open.grant_id if self.open is not None else None
+
+    @property
+    def open_lane(self) -> LaneId | None:
+        """The lane of the grant without outcome, if any."""
+        return self.open.lane_id if self.open is not None else None
 
 
 class TicketRecord(msgspec.Struct, frozen=True):
@@ -39,19 +95,3 @@ class TicketRecord(msgspec.Struct, frozen=True):
     version: int
     entitlement: Entitlement
     usage: Usage
-
-
-def use(usage: Usage, event: GrantIssued | GrantOutcome) -> Usage:
-    """The usage after `event`. An outcome of a grant that is not the open one changes nothing (it was settled before)."""
-    if isinstance(event, GrantIssued):
-        return msgspec.structs.replace(usage, open_grant=GrantId(event.event_id), open_lane=event.lane_id)
-    if usage.open_grant != event.grant_id:
-        return usage
-    closed = msgspec.structs.replace(usage, open_grant=None, open_lane=None)
-    match event:
-        case PassageConfirmed():
-            return msgspec.structs.replace(closed, used=usage.used + 1)
-        case GrantOutcomeUnknown():
-            return msgspec.structs.replace(closed, used=usage.used + 1, unknown=usage.unknown + 1)
-        case GrantReleased():
-            return closed

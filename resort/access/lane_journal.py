@@ -52,19 +52,21 @@ class _Head(TypedDict):
     at: datetime
     gate_id: GateId
     lane_id: LaneId
+    lane_seq: int
 
 
 class _OutcomeHead(_Head):
     grant_id: GrantId
-    ticket_id: TicketId
+    ticket_id: TicketId | None
 
 
 class LaneJournal:
-    """Writes down what happens at one lane."""
+    """Writes down what happens at one lane. `last_seq` is the number of the lane's newest event; set it when starting."""
 
     def __init__(self, settings: LaneSettings, ids: IdSource) -> None:
-        self._gate_id, self._lane_id = settings.gate_id, settings.lane_id
+        self._gate_id, self._lane_id, self._zone = settings.gate_id, settings.lane_id, settings.zone
         self._ids = ids
+        self.last_seq = 0
 
     def grant(self, scan_id: ScanId, ticket_id: TicketId, ticket: TicketRecord, counter_in: int, now: Moment) -> GrantIssued:
         """A guest may pass; `counter_in` is the entry counter before the pulse."""
@@ -75,6 +77,7 @@ class LaneJournal:
             product=ticket.entitlement.product,
             unit=ticket.entitlement.unit,
             counter_in=counter_in,
+            day=now.at.astimezone(self._zone).date(),
         )
 
     def refused(self, scan_id: ScanId, ticket_id: TicketId | None, reason: Reason, ms: float, now: Moment) -> ScanRefused:
@@ -86,7 +89,7 @@ class LaneJournal:
     def passage(self, grant: GrantIssued, latency: Latency, now: Moment, *, recovered: bool) -> PassageConfirmed:
         """The arm turned once on this grant."""
         return PassageConfirmed(
-            **_outcome_head(grant, now),
+            **self._outcome_head(grant, now),
             counter_in=(grant.counter_in + 1) % COUNTER_MODULUS,
             decision_ms=latency.decision_ms,
             open_ms=latency.open_ms,
@@ -96,7 +99,7 @@ class LaneJournal:
     def released(self, grant: GrantIssued, latency: Latency, now: Moment) -> GrantReleased:
         """The arm did not turn on this grant, for certain."""
         return GrantReleased(
-            **_outcome_head(grant, now),
+            **self._outcome_head(grant, now),
             counter_in=grant.counter_in,
             decision_ms=latency.decision_ms,
             open_ms=latency.open_ms,
@@ -104,7 +107,7 @@ class LaneJournal:
 
     def unknown(self, grant: GrantIssued, detail: str, now: Moment) -> GrantOutcomeUnknown:
         """Nobody can tell whether the arm turned on this grant."""
-        return GrantOutcomeUnknown(**_outcome_head(grant, now), detail=detail)
+        return GrantOutcomeUnknown(**self._outcome_head(grant, now), detail=detail)
 
     def uncontrolled(self, status: TurnstileStatus, rotations: int, now: Moment) -> PassageUncontrolled:
         """The arm turned inwards without a grant."""
@@ -136,20 +139,25 @@ class LaneJournal:
             "at": now.at,
             "gate_id": self._gate_id,
             "lane_id": self._lane_id,
+            "lane_seq": self._next_seq(),
         }
 
+    def _outcome_head(self, grant: GrantIssued, now: Moment) -> _OutcomeHead:
+        # The outcome's id is made from the grant's: a grant can have one outcome in the journal, whoever reports it.
+        return {
+            "event_id": EventId(f"{grant.event_id}:outcome"),
+            "caused_by": grant.event_id,
+            "at": now.at,
+            "gate_id": grant.gate_id,
+            "lane_id": grant.lane_id,
+            "lane_seq": self._next_seq(),
+            "grant_id": GrantId(grant.event_id),
+            "ticket_id": grant.ticket_id,
+        }
 
-def _outcome_head(grant: GrantIssued, now: Moment) -> _OutcomeHead:
-    # The outcome's id is made from the grant's: a grant can have one outcome in the journal, whoever reports it.
-    return {
-        "event_id": EventId(f"{grant.event_id}:outcome"),
-        "caused_by": grant.event_id,
-        "at": now.at,
-        "gate_id": grant.gate_id,
-        "lane_id": grant.lane_id,
-        "grant_id": GrantId(grant.event_id),
-        "ticket_id": grant.ticket_id,
-    }
+    def _next_seq(self) -> int:
+        self.last_seq += 1
+        return self.last_seq
 
 
 def turns(before: int | None, counter: int) -> int | None:

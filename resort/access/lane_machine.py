@@ -21,7 +21,7 @@ import msgspec
 
 from resort.access.codes import CodeReading, SiteKeys, read_code
 from resort.access.decision import Decision, Scan, decide, refusal
-from resort.access.entitlement import TicketRecord, use
+from resort.access.entitlement import TicketRecord
 from resort.access.lane_journal import LaneJournal, LaneSettings, Latency, turns
 from resort.access.lane_messages import (
     AppendEvent,
@@ -47,6 +47,7 @@ from resort.access.lane_messages import (
     TurnstileSeen,
 )
 from resort.access.reasons import Reason
+from resort.access.usage import use
 from resort.clock import Moment
 from resort.errors import InvalidTransition
 from resort.ids import IdSource, ScanId, TicketId
@@ -212,6 +213,7 @@ class LaneMachine:
         self.mode = started.mode
         self._counter_in = started.memory.counter_in
         self._counter_out = started.memory.counter_out
+        self._journal.last_seq = started.memory.last_seq
         # The machine stays STARTING until the turnstile was read once: only its counter tells what happened meanwhile.
         self._recovered = started.memory.open_grant
         return []

@@ -59,7 +59,9 @@ async def _show_everywhere(redis: Redis, url: str, *, compare: bool) -> tuple[in
     ids, day = SeededIds("single use"), datetime.now(UTC).date()  # noqa: TID251 - the lanes read the real clock
     tickets = [ids.ticket_id() for _ in range(ROUNDS)]
     entitlement = Entitlement("single", "adult", day, 1, ("standard",))
-    await RedisEntitlements(redis, SITE).publish([(ticket, TicketRecord(1, entitlement, Usage())) for ticket in tickets])
+    await RedisEntitlements(redis, SITE, SystemClock()).publish(
+        [(ticket, TicketRecord(1, entitlement, Usage())) for ticket in tickets]
+    )
     codes = [issue_code(ticket, KEYS) for ticket in tickets]
     everybody = asyncio.Barrier(LANES)
     failures: list[BaseException] = []

@@ -7,7 +7,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from resort.access.entitlement import use
 from resort.access.lane_machine import LaneMachine
 from resort.access.lane_messages import (
     AppendEvent,
@@ -29,6 +28,7 @@ from resort.access.lane_messages import (
     TurnstileLost,
     TurnstileSeen,
 )
+from resort.access.usage import use
 from resort.ids import SeededIds
 from resort.messages import GrantIssued, PassageConfirmed, PassageUncontrolled
 from resort.ports import Sighting

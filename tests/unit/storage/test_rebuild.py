@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from resort.access.entitlement import Entitlement, TicketRecord, Usage, use
-from resort.clock import ManualClock
+from resort.access.entitlement import Entitlement, TicketRecord, Usage
+from resort.access.usage import use
+from resort.clock import ManualClock, SystemClock
 from resort.errors import LedgerUnavailable
 from resort.ids import EventId, GateId, GrantId, LaneId, OrderId, ScanId, SeededIds, TicketId
 from resort.messages import (
@@ -133,7 +134,9 @@ async def books(redis: Redis, valkey_url: str, tmp_path: Path) -> AsyncIterator[
     database = Database(url)
     await sell(database)
     await redis.set(KEYS.epoch, "1 0-0")
-    await RedisEntitlements(redis, SITE).publish([(ticket, TicketRecord(1, ALLOWED, Usage())) for ticket in TICKETS])
+    await RedisEntitlements(redis, SITE, SystemClock()).publish(
+        [(ticket, TicketRecord(1, ALLOWED, Usage())) for ticket in TICKETS]
+    )
     ledger = RedisLedger(connect(valkey_url), SITE)
     yield Books(redis, database, JournalStore(database), ledger, ManualClock(MORNING))
     await ledger.close()

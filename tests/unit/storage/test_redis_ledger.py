@@ -9,7 +9,9 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from resort.access.entitlement import Entitlement, TicketRecord, Usage, use
+from resort.access.entitlement import Entitlement, TicketRecord, Usage
+from resort.access.usage import use
+from resort.clock import SystemClock
 from resort.errors import LedgerUnavailable
 from resort.ids import EventId, GateId, GrantId, LaneId, ScanId, TicketId
 from resort.messages import GrantIssued, GrantOutcomeUnknown, PassageConfirmed, PassageOut, PassageUncontrolled
@@ -55,7 +57,7 @@ def _passage(grant: GrantIssued) -> PassageConfirmed:
 @pytest_asyncio.fixture
 async def ledger(redis: Redis, valkey_url: str) -> AsyncIterator[RedisLedger]:
     await redis.set(KEYS.epoch, "1")
-    await RedisEntitlements(redis, SITE).publish([(TICKET, RECORD)])
+    await RedisEntitlements(redis, SITE, SystemClock()).publish([(TICKET, RECORD)])
     ledger = RedisLedger(connect(valkey_url), SITE)
     yield ledger
     await ledger.close()
@@ -163,7 +165,7 @@ async def test_an_unknown_outcome_leaves_the_counter_alone(ledger: RedisLedger) 
 async def test_publishing_again_does_not_forget_the_usage(ledger: RedisLedger, redis: Redis) -> None:
     grant = _grant()
     await ledger.commit_grant(grant, RECORD, use(RECORD.usage, grant))
-    await RedisEntitlements(redis, SITE).publish([(TICKET, RECORD)])
+    await RedisEntitlements(redis, SITE, SystemClock()).publish([(TICKET, RECORD)])
     found = await ledger.find(TICKET)
     assert found is not None
     assert found.usage.open_grant == "e1"

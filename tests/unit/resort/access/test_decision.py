@@ -28,13 +28,13 @@ def _with(usage: Usage | None = None, **entitlement: object) -> TicketRecord:
         (_with(valid_on=date(2026, 12, 13)), "standard", Reason.WRONG_DAY),
         (_with(Usage(used=1)), "standard", Reason.ALREADY_USED),
         (_with(Usage(used=1, unknown=1)), "standard", Reason.OUTCOME_UNKNOWN),
-        (_with(Usage(open_grant=GrantId("g"))), "standard", Reason.IN_USE),
+        (_with(Usage(open=OPEN)), "standard", Reason.IN_USE),
         (_with(Usage(used=1), entries=2), "standard", Reason.ADMITTED),
         (_with(Usage(used=2), entries=2), "standard", Reason.ALREADY_USED),
         (TICKET, "fast", Reason.WRONG_LANE),
         (_with(lane_classes=("standard", "fast")), "fast", Reason.ADMITTED),
-        (_with(blocked=True), "standard", Reason.BLOCKED),
-        (_with(Usage(used=1), blocked=True, valid_on=date(2026, 1, 1)), "fast", Reason.BLOCKED),
+        (_with(status="blocked"), "standard", Reason.BLOCKED),
+        (_with(Usage(used=1), status="blocked", valid_on=date(2026, 1, 1)), "fast", Reason.BLOCKED),
     ],
 )
 def test_reason(ticket: TicketRecord | None, lane_class: LaneClass, reason: Reason) -> None:

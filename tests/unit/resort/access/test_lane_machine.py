@@ -112,7 +112,7 @@ def test_a_conflict_is_decided_again_on_the_new_record() -> None:
     stand = LaneStand()
     stand.show()
     stand.tell(TicketFound(RECORD))
-    taken = TicketRecord(2, RECORD.entitlement, Usage(open_grant=GrantId("other")))
+    taken = TicketRecord(2, RECORD.entitlement, Usage(open=OPEN))
     assert stand.tell(GrantConflicted(taken)) == ["ShowLamp", "AppendEvent"]
     refused = stand.event(1)
     assert isinstance(refused, ScanRefused)
