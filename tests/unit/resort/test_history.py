@@ -100,7 +100,7 @@ def test_a_day_without_fault_has_no_findings_and_adds_up() -> None:
     report = check([*events, refused])
     assert report.findings == []
     assert report.figures == {
-        "events": 10,
+        "events": 11,
         "grants": 3,
         "passages": 2,
         "released": 1,
