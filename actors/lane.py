@@ -18,6 +18,7 @@ from ray.exceptions import RayError
 from actors.lane_runtime import LaneReport, LaneRuntime
 from actors.names import NAMESPACE, gate_name
 from actors.tasks import lifelong
+from actors.unguarded import ledger_under, turnstile_under
 from devices.code_source import code_source
 from devices.modbus_bus import BusRegistry
 from devices.profile import load_profile
@@ -25,6 +26,7 @@ from devices.turnstile import open_turnstile
 from resort.access.lane_journal import LaneSettings
 from resort.access.lane_messages import LaneMode
 from resort.clock import SystemClock
+from resort.guards import Guards
 from resort.ids import RandomIds
 from resort.site import GateSite, LaneSite, Site
 from storage.key_file import load_keys
@@ -44,6 +46,7 @@ class LaneHosting(msgspec.Struct, frozen=True):
     redis_url: str
     key_file: str
     site_name: str
+    guards: Guards = Guards()
 
 
 class LaneActor:
@@ -62,17 +65,17 @@ class LaneActor:
         hosting = self._hosting
         keys = load_keys(Path(hosting.key_file))
         self._ledger = RedisLedger(connect(hosting.redis_url), hosting.site_name)
+        ledger = ledger_under(hosting.guards, self._ledger)
         modes = await self._ask_modes([])
         for gate, lane in self._sites():
-            turnstile = await open_turnstile(self._buses, lane.turnstile, load_profile(lane.turnstile.profile))
+            profile = load_profile(lane.turnstile.profile)
+            turnstile = turnstile_under(hosting.guards, await open_turnstile(self._buses, lane.turnstile, profile))
             limits = hosting.site.lane_limits
             source = code_source(lane.camera, limits, self._clock)
             settings = LaneSettings(gate.id, lane.id, lane.lane_class, limits, hosting.site.zone)
             # Closed until the gate has said otherwise, which it does within a second: staff may be working on that arm.
             mode = modes.get(lane.id, "closed")
-            runtime = LaneRuntime(
-                settings, mode, keys, self._ledger, turnstile, source, self._clock, self._ids, self._end_process
-            )
+            runtime = LaneRuntime(settings, mode, keys, ledger, turnstile, source, self._clock, self._ids, self._end_process)
             self._lanes[lane.id] = runtime
             await runtime.start()
         self._reporter = lifelong(self._report_for_ever(), "lane reports")

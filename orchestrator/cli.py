@@ -4,12 +4,13 @@ import asyncio
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from orchestrator.doctor import examine
-from orchestrator.measured import Bench
+from orchestrator.drills import Drill, DrillAsk
+from orchestrator.measured import Bench, Measured
 from orchestrator.opening import Opening
 from orchestrator.run import run_up, say
 from orchestrator.settings import load_site, places
@@ -38,9 +39,10 @@ def up(
     seed: SeedOption = 1,
     port: Annotated[int | None, typer.Option("--port", min=0, max=65535, help="Console port; 0 takes a free one.")] = None,
     guests: Annotated[bool, typer.Option(help="Send simulated guests where devices are simulated.")] = True,
+    drill_file: Annotated[Path | None, typer.Option("--drill", hidden=True)] = None,
 ) -> None:
     """Open the resort and run it until Ctrl-C."""
-    raise typer.Exit(asyncio.run(run_up(Opening(site, data, seed, port, guests), for_s, json_file)))
+    raise typer.Exit(asyncio.run(run_up(Opening(site, data, seed, port, guests, drill_file), for_s, json_file)))
 
 
 @app.command()
@@ -60,11 +62,37 @@ def bench(
     seconds: Annotated[float, typer.Option(min=1, help="How long each part is measured.")] = 5.0,
 ) -> None:
     """Measure something, beside limits measured in the same run."""
-    points = {point.name: point for point in entry_points(group="snowgate.benches")}
-    if name not in points:
-        raise NotFound("bench", f"{name} (there are: {', '.join(sorted(points))})")
-    measure: Bench = points[name].load()
+    measure: Bench = _plugged("bench", "snowgate.benches", name)
     outcome = asyncio.run(measure(seed, seconds, say))
+    _tell(outcome, json_file)
+
+
+@app.command()
+def drill(
+    name: Annotated[str, typer.Argument(help="What to break under load, e.g. lane.")],
+    json_file: JsonOption = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the guests and of the faults.")] = 1,
+    kills: Annotated[int, typer.Option("--kills", min=1, help="How many faults.")] = 5,
+    control: Annotated[bool, typer.Option("--control", help="Turn the guard off: then the failure must show.")] = False,
+) -> None:
+    """Break something under load and check the whole history from outside. Exit 0: what was promised held."""
+    practise: Drill = _plugged("drill", "snowgate.drills", name)
+    outcome = asyncio.run(practise(DrillAsk(seed, kills, control), say))
+    _tell(outcome.measured, json_file)
+    for remark in outcome.remarks:
+        say(f"! {remark}")
+    raise typer.Exit(0 if outcome.held else 1)
+
+
+def _plugged(what: str, group: str, name: str) -> Any:
+    """What a room above registered under this name. Raises NotFound with the names that there are."""
+    points = {point.name: point for point in entry_points(group=group)}
+    if name not in points:
+        raise NotFound(what, f"{name} (there are: {', '.join(sorted(points))})")
+    return points[name].load()
+
+
+def _tell(outcome: Measured, json_file: Path | None) -> None:
     for group in (outcome.figures, outcome.limits, outcome.ratios):
         for figure, value in group.items():
             say(f"  {figure:32} {value:g}")

@@ -10,7 +10,7 @@ import logging
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,9 @@ from actors.lane import LaneActor, LaneHosting
 from actors.names import FEED, JOURNAL, NAMESPACE, ORCHESTRATOR, gate_name, lane_name, pricing_name
 from actors.pricing import PricingActor
 from orchestrator.actor import OrchestratorActor
+from resort.clock import rehearse_clock
 from resort.errors import Unavailable
+from resort.guards import DrillSettings
 from resort.site import GateSite, Site
 
 OBJECT_STORE_BYTES = 80 * 1024 * 1024  # the smallest that Ray takes; frames and vectors never go through it
@@ -43,6 +45,11 @@ class Stores:
     database_url: str
     key_file: Path
     site_name: str
+    drill: DrillSettings = field(default_factory=DrillSettings)
+
+    def redis_of(self, gate_id: str) -> str:
+        """Where a gate and its lanes find the ledger."""
+        return self.drill.redis_urls.get(gate_id, self.redis_url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +77,8 @@ def placements(site: Site, stores: Stores) -> list[Placement]:
     lanes = []
     for gate, lane_ids in lane_hosts(site):
         hosts[gate.id].update({lane_id: lane_ids[0] for lane_id in lane_ids})
-        hosting = LaneHosting(site, gate.id, lane_ids, stores.redis_url, str(stores.key_file), stores.site_name)
+        key_file, guards = str(stores.key_file), stores.drill.guards
+        hosting = LaneHosting(site, gate.id, lane_ids, stores.redis_of(gate.id), key_file, stores.site_name, guards)
         lanes.append(Placement(lane_name(lane_ids[0]), LaneActor, (hosting,), 64))
     all_hosts = {lane_id: first for of_gate in hosts.values() for lane_id, first in of_gate.items()}
     redis_url, database_url, name = stores.redis_url, stores.database_url, stores.site_name
@@ -85,11 +93,13 @@ def placements(site: Site, stores: Stores) -> list[Placement]:
     ]
 
 
-def booted(cls: type) -> type:
+def booted(cls: type, drill: DrillSettings = DrillSettings()) -> type:  # noqa: B008 - frozen
     """The class whose constructor is also its `start`: Ray reruns the constructor on a restart, so there is one boot path."""
 
     class Booted(cls):  # type: ignore[misc]  # a class made at run time
         async def __init__(self, *arguments: object) -> None:  # type: ignore[misc]  # Ray awaits it
+            if drill.clock_file:
+                rehearse_clock(Path(drill.clock_file), steady=drill.guards.steady_clock)
             super().__init__(*arguments)
             while True:
                 try:
@@ -130,6 +140,7 @@ class Cluster:
 
     def __init__(self, site: Site, stores: Stores) -> None:
         self._placements = placements(site, stores)
+        self._drill = stores.drill
         self._handles: dict[str, Any] = {}
 
     @property
@@ -140,7 +151,7 @@ class Cluster:
     async def start_actors(self, told: Callable[[str, int, int], None]) -> None:
         """Create every actor and wait until each answers; `told(name, ready, size)` after each. Raises Unavailable."""
         for place in self._placements:
-            actor_class: Any = ray.remote(booted(place.cls))
+            actor_class: Any = ray.remote(booted(place.cls, self._drill))
             self._handles[place.name] = actor_class.options(
                 name=place.name,
                 num_cpus=0,

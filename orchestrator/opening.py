@@ -15,11 +15,12 @@ import psutil
 from actors.feed_client import RayFeed, RayGates
 from actors.pricing_client import RayPricingShards
 from orchestrator.cluster import Cluster, Stores, start_local_ray
+from orchestrator.drills import load_drill
 from orchestrator.leftovers import RunFile, end_processes
 from orchestrator.parts import OpenResort, Window
 from orchestrator.settings import load_site, needs_stage, places, with_addresses
 from orchestrator.stages import Stage, StageAddresses
-from resort.clock import SystemClock
+from resort.clock import SystemClock, rehearse_clock
 from resort.errors import PartMissing, SnowgateError
 from resort.ids import RandomIds
 from resort.site import Site
@@ -42,13 +43,15 @@ CLOSE_S = 7.5  # then what is left is ended by force, which takes up to about a 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What `snowgate up` was asked for. `port` overrides the site's console port; 0 takes a free one."""
+    """What `snowgate up` was asked for. `port` overrides the site's console port; 0 takes a free one. `drill` names a drill's
+    settings, which only its own data folder takes."""
 
     site_file: Path
     data: Path
     seed: int = 1
     port: int | None = None
     guests: bool = True
+    drill: Path | None = None
 
 
 class OpenSite:
@@ -110,6 +113,9 @@ class OpenSite:
     async def _open(self) -> None:
         opening = self._opening
         self.places = places(opening.data)
+        self.drill = load_drill(opening.drill, self.places.data)
+        if self.drill.clock_file:
+            rehearse_clock(Path(self.drill.clock_file), steady=self.drill.guards.steady_clock)
         self.site = self._site_asked_for(load_site(opening.site_file))
         self._run_file = run_file = RunFile(self.places.run_file)
         run_file.acquire()
@@ -126,7 +132,7 @@ class OpenSite:
             self._tell(f"the admission ledger was rebuilt from SQL: {rebuilt} tickets")
         self.cluster = Cluster(
             with_addresses(self.site, addresses.buses, addresses.cameras),
-            Stores(redis_url, self.places.database_url, self.places.key_file, self.site_name),
+            Stores(redis_url, self.places.database_url, self.places.key_file, self.site_name, self.drill),
         )
         await asyncio.to_thread(start_local_ray, self.places.runtime / "ray", self.cluster.size)
         self._closers.push_async_callback(self.cluster.stop)
@@ -175,7 +181,7 @@ class OpenSite:
                 self.places.data / "valkey",
                 self.places.runtime / "valkey.sock",
                 on_spawn=self._run_file.record_children,
-                on_return=lambda client: client.delete(epoch),
+                on_return=(lambda client: client.delete(epoch)) if self.drill.guards.fence else None,
             )
             self._closers.push_async_callback(server.stop)
             await server.start()
