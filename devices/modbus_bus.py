@@ -1,43 +1,40 @@
 """Shared Modbus TCP connections: one per bus and process, lent out by unit, closed behind the last user.
 
-A bus is one `tcp://host:port`; several controllers may answer behind it, each by its unit number. Requests on a bus go
-one after the other, are never repeated, and every failure is a TurnstileUnreachable. What registers mean is not known here.
+A bus is one `tcp://host:port`; several controllers may answer behind it, each by its unit number. A unit has one request
+under way at a time, a bus at most `requests_at_once`; none is ever repeated, and every failure is a TurnstileUnreachable.
+What registers mean is not known here.
 
-How failures are kept short (`timeout_ms` T, 300 by default):
+How failures are kept short (`timeout_ms` T, 250 by default):
 - not connected: fails at once, while a task of the bus reconnects every 50 to 400 ms;
-- no answer: fails after T. Two in a row on the whole bus mean a dead peer: the connection is dropped and made anew, so a
-  controller that lost power is served again within a second of its return. A unit that is silent while its neighbours
-  answer rests for 500 ms, lest the neighbours wait behind it;
-- behind others in the queue: fails after T / 2 without having been sent. So no call lasts longer than 1.5 T;
-- late answers: every request has a transaction number, an answer with another one is thrown away. Nonsense, or a frame
-  cut in the middle, costs the connection, because nothing after it can be trusted.
+- no answer: fails after T. Two in a row on the whole bus, or one order that nobody confirmed, mean a dead peer: the
+  connection is reset and made anew, so a controller that lost power is served again within a second of its return. A unit
+  that is silent while its neighbours answer rests for 500 ms, so that it takes none of their turns;
+- behind others in the queue: fails after T without having been sent. So no call lasts longer than 2 T;
+- late answers, nonsense, half answers: see `devices/modbus_link.py`.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 import msgspec
-from pymodbus import ModbusException
-from pymodbus.client import AsyncModbusTcpClient
-from pymodbus.exceptions import ConnectionException
 from pymodbus.pdu import ModbusPDU
 
-from devices.modbus_frames import describe_exception, is_answer_to, is_well_formed
+from devices.modbus_frames import decode, describe_exception
+from devices.modbus_link import LinkLost, ModbusLink, Silence
 from resort.errors import InvalidConfig, TurnstileUnreachable
 
 log = logging.getLogger(__name__)
-# pymodbus logs each time-out and refused connection as an error of its own; the edges are logged here, once.
+# pymodbus logs what it decodes and what it cannot; the edges are logged here, once.
 logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL + 1)
 
 RECONNECT_FIRST_S = 0.05
 RECONNECT_MAX_S = 0.4
 DEAD_AFTER_SILENCES = 2
 UNIT_REST_S = 0.5
-READ_MAX_BYTES = 2**20
-QUEUE_SHARE = 0.5  # of the time-out, at most spent waiting behind other requests
+REQUESTS_AT_ONCE = 8  # half of what the Messaging on TCP/IP guide (4.2.2) lets a controller take
 
 
 class BusSettings(msgspec.Struct, frozen=True):
@@ -46,12 +43,13 @@ class BusSettings(msgspec.Struct, frozen=True):
     host: str
     port: int
     timeout_ms: int
+    requests_at_once: int = REQUESTS_AT_ONCE
 
     def __str__(self) -> str:
         return f"tcp://{self.host}:{self.port}"
 
 
-def parse_bus(bus: str, timeout_ms: int) -> BusSettings:
+def parse_bus(bus: str, timeout_ms: int, requests_at_once: int = REQUESTS_AT_ONCE) -> BusSettings:
     """The settings of a `tcp://host:port` bus; port 502 when none is named. Raises InvalidConfig."""
     try:
         parts = urlsplit(bus)
@@ -61,79 +59,7 @@ def parse_bus(bus: str, timeout_ms: int) -> BusSettings:
         raise InvalidConfig("turnstile.bus", f"{bus} has no usable host and port ({error})") from error
     if parts.scheme != "tcp" or not host or parts.path.strip("/") or parts.query or parts.username is not None:
         raise InvalidConfig("turnstile.bus", f"{bus} is not an address such as tcp://192.168.10.21:502")
-    return BusSettings(host, 502 if port is None else port, timeout_ms)
-
-
-class _Link:
-    """One TCP connection from birth to loss. `lost` is set exactly when it cannot be used any more."""
-
-    def __init__(self, settings: BusSettings) -> None:
-        self.lost = asyncio.Event()
-        self.detail = "the connection was lost"
-        self.answered = False  # ever; a peer that hangs up before that is not hurried back to
-        self._waiting = False
-        # reconnect_delay 0: a link is never revived, so an answer to the old connection cannot reach the new one.
-        self._client = AsyncModbusTcpClient(
-            settings.host,
-            port=settings.port,
-            timeout=settings.timeout_ms / 1000,
-            retries=0,
-            reconnect_delay=0,
-            trace_packet=self._inspect,
-            trace_connect=self._changed,
-        )
-        # pymodbus forgets a longer stream unseen; one read of the event loop must always come by `_inspect`.
-        self._client.ctx.max_buffer_size = READ_MAX_BYTES
-
-    async def connect(self) -> bool:
-        """Whether the peer took the connection within the time-out."""
-        try:
-            connected = await self._client.connect()
-        except BaseException:
-            self.drop("connecting was given up")
-            raise
-        if not connected:
-            self.drop("it does not take the connection")
-        return connected and not self.lost.is_set()
-
-    async def exchange(self, request: ModbusPDU, timeout_s: float) -> ModbusPDU:
-        """Send and wait. Raises ModbusException: ConnectionException when the link is gone, another on silence."""
-        if self._client.ctx.recv_buffer:
-            self.drop("it sent half an answer")
-        if self.lost.is_set():
-            raise ConnectionException(self.detail)
-        self._client.ctx.comm_params.timeout_connect = timeout_s
-        self._waiting = True
-        try:
-            call: Awaitable[ModbusPDU] = self._client.execute(False, request)
-            answer = await call
-        finally:
-            self._waiting = False
-        self.answered = True
-        return answer
-
-    def drop(self, detail: str) -> None:
-        """Hang up; whoever waits for an answer is told at once. Idempotent."""
-        if self.lost.is_set():
-            return
-        self.detail = detail
-        self.lost.set()
-        self._client.close()
-        future = self._client.ctx.response_future
-        if self._waiting and not future.done():
-            future.set_exception(ConnectionException(detail))
-
-    def _changed(self, connected: bool) -> None:
-        """The transport was made or lost (pymodbus does not tell a waiting request about the latter)."""
-        if not connected:
-            self.drop("the connection was lost")
-
-    def _inspect(self, sending: bool, stream: bytes) -> bytes:
-        """Let only well-formed answers reach pymodbus; `stream` is all that has not been decoded yet."""
-        if sending or is_well_formed(stream):
-            return stream
-        self.drop("it answered nonsense")
-        return b""
+    return BusSettings(host, 502 if port is None else port, timeout_ms, requests_at_once)
 
 
 class _SharedBus:
@@ -145,11 +71,13 @@ class _SharedBus:
         self.attempts = 0  # to connect, with or without success
         self._attempted = asyncio.Event()  # the present attempt is over; each attempt has its own event
         self._timeout_s = settings.timeout_ms / 1000
-        self._link: _Link | None = None
-        self._turn = asyncio.Lock()
+        self._link: ModbusLink | None = None
+        self._turns: dict[int, asyncio.Lock] = {}  # of each unit
+        self._slots = asyncio.Semaphore(settings.requests_at_once)
         self._silences = 0  # requests without an answer in a row, over all units
         self._silent_units: dict[int, int] = {}  # likewise for each unit
         self._rest_until: dict[int, float] = {}  # event loop time
+        self._away = False  # told to the log
         self._clock = asyncio.get_running_loop().time
         self._keeper = asyncio.create_task(self._keep_connected(), name=f"modbus {settings}")
         self._keeper.add_done_callback(self._keeper_ended)
@@ -163,31 +91,43 @@ class _SharedBus:
         """Send one request, once, and return its normal answer. Raises TurnstileUnreachable."""
         unit = request.dev_id
         self._check_reachable(unit)  # before the queue, so that nobody queues for a dead peer
-        started = self._clock()
+        silences = self._silent_units.get(unit, 0)
+        async with self._turn(unit):
+            link = self._check_reachable(unit)
+            if self._silent_units.get(unit, 0) > silences:  # while this one waited
+                raise self._unreachable(unit, "it stopped answering, nothing was sent")
+            heard = link.heard
+            try:
+                body = await link.exchange(request, self._timeout_s)
+            except LinkLost:
+                raise self._unreachable(unit, link.detail) from None
+            except Silence:
+                self._note_silence(link, unit, heard)
+                raise self._unreachable(unit, f"no answer within {self.settings.timeout_ms} ms") from None
+        self._note_answer(unit)
+        if body[0] & 0x80:
+            raise self._unreachable(unit, describe_exception(body[1]))
+        return decode(body)
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, unit: int) -> AsyncIterator[None]:
+        """One request of this unit at a time, and not too many on the bus."""
+        own = self._turns.setdefault(unit, asyncio.Lock())
         try:
-            async with asyncio.timeout(self._timeout_s * QUEUE_SHARE):
-                await self._turn.acquire()
+            async with asyncio.timeout(self._timeout_s):
+                await own.acquire()
+                try:
+                    await self._slots.acquire()
+                except BaseException:
+                    own.release()
+                    raise
         except TimeoutError:
             raise self._unreachable(unit, "the bus is busy, nothing was sent") from None
         try:
-            link = self._check_reachable(unit)
-            whole = self._timeout_s * (1 + QUEUE_SHARE)
-            answer = await link.exchange(request, min(self._timeout_s, whole - (self._clock() - started)))
-        except ConnectionException:
-            raise self._unreachable(unit, link.detail) from None
-        except ModbusException:
-            self._note_silence(link, unit)
-            raise self._unreachable(unit, f"no answer within {self.settings.timeout_ms} ms") from None
+            yield
         finally:
-            self._turn.release()
-        if (answer.transaction_id, answer.dev_id) == (request.transaction_id, unit) and answer.isError():
-            self._note_answer(unit)
-            raise self._unreachable(unit, describe_exception(answer))
-        if not is_answer_to(request, answer):
-            link.drop("it answered nonsense")
-            raise self._unreachable(unit, link.detail)
-        self._note_answer(unit)
-        return answer
+            self._slots.release()
+            own.release()
 
     async def next_attempt(self, unit: int) -> None:
         """Wait until the present or next attempt to connect is over. Raises TurnstileUnreachable when there is none to come."""
@@ -201,11 +141,10 @@ class _SharedBus:
         with contextlib.suppress(asyncio.CancelledError):
             await self._keeper
         if self._link is not None:
-            self._link.drop("the connection was closed")
+            await self._link.close()
             self._link = None
-            await asyncio.sleep(0)  # the event loop closes a socket one turn after its transport
 
-    def _check_reachable(self, unit: int) -> _Link:
+    def _check_reachable(self, unit: int) -> ModbusLink:
         if self._link is None or self._link.lost.is_set():
             raise self._unreachable(unit, "not connected")
         if self._rest_until.get(unit, 0.0) > self._clock():
@@ -213,13 +152,18 @@ class _SharedBus:
         return self._link
 
     def _note_answer(self, unit: int) -> None:
+        if self._away:
+            log.info("turnstile bus %s is back", self.settings)
+            self._away = False
         self._silences = 0
         self._silent_units.pop(unit, None)
         self._rest_until.pop(unit, None)
 
-    def _note_silence(self, link: _Link, unit: int) -> None:
-        self._silences += 1
+    def _note_silence(self, link: ModbusLink, unit: int, heard: int) -> None:
+        if link is not self._link:
+            return  # what was silent is gone already
         self._silent_units[unit] = self._silent_units.get(unit, 0) + 1
+        self._silences = 0 if link.heard > heard else self._silences + 1
         if self._silences >= DEAD_AFTER_SILENCES:
             link.drop("nothing behind this address answers")
         elif self._silent_units[unit] >= DEAD_AFTER_SILENCES:
@@ -229,30 +173,26 @@ class _SharedBus:
         return TurnstileUnreachable(f"Turnstile unit {unit} at {self.settings}", detail)
 
     async def _keep_connected(self) -> None:
-        """Make the connection, wait for its loss, make the next; log when it goes and when it comes back."""
+        """Make the connection, wait for its loss, make the next."""
         delay_s = RECONNECT_FIRST_S
-        away = False
         while True:
-            link = _Link(self.settings)
-            if await link.connect():
+            link = await ModbusLink.open(self.settings.host, self.settings.port, self._timeout_s)
+            if not link.lost.is_set():
                 self._take(link)
-                if away:
-                    log.info("turnstile bus %s is back", self.settings)
-                    away = False
                 self._end_attempt()
                 await link.lost.wait()
-                if link.answered:
+                if link.heard:  # a peer that hangs up before that is not hurried back to
                     delay_s = RECONNECT_FIRST_S
             else:
                 self._end_attempt()
             self._link = None
-            if not away:
+            if not self._away:  # until it has answered, not only taken a connection
                 log.warning("turnstile bus %s is away: %s", self.settings, link.detail)
-                away = True
+                self._away = True
             await asyncio.sleep(delay_s)
             delay_s = min(2 * delay_s, RECONNECT_MAX_S)
 
-    def _take(self, link: _Link) -> None:
+    def _take(self, link: ModbusLink) -> None:
         """Requests go over `link` from now on; what was known about silences belonged to the one before."""
         self._link = link
         self._silences = 0
@@ -330,7 +270,8 @@ class BusRegistry:
         elif bus.settings != settings:
             raise InvalidConfig(
                 f"turnstile bus {settings}",
-                f"it is in use with a time-out of {bus.settings.timeout_ms} ms, so {settings.timeout_ms} ms cannot be had",
+                f"it is in use with a time-out of {bus.settings.timeout_ms} ms and {bus.settings.requests_at_once} requests at "
+                f"once, so {settings.timeout_ms} ms and {settings.requests_at_once} cannot be had",
             )
         bus.holders += 1
         return UnitHandle(self, bus, unit)

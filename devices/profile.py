@@ -64,7 +64,7 @@ class Timings(Strict, frozen=True):
     """Milliseconds."""
 
     open_window_ms: Annotated[int, msgspec.Meta(ge=100, le=60_000)]
-    timeout_ms: Annotated[int, msgspec.Meta(ge=20, le=5_000)] = 300
+    timeout_ms: Annotated[int, msgspec.Meta(ge=20, le=5_000)] = 250
 
 
 class Commands(Strict, frozen=True):
@@ -109,6 +109,7 @@ class TurnstileProfile(Strict, frozen=True):
     byte_order: Order = "big"
     word_order: Order = "big"
     read_across: Annotated[int, msgspec.Meta(ge=0, le=MAX_WORDS_PER_READ)] = 0
+    requests_at_once: Annotated[int, msgspec.Meta(ge=1, le=16)] = 8
 
     def read_points(self) -> dict[str, Point]:
         """The readings that this model has, by name."""

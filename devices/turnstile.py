@@ -54,7 +54,7 @@ class StatusPlan:
 
 
 class ModbusTurnstile:
-    """One controller. Calls raise TurnstileUnreachable within 1.5 time-outs of the profile and are never repeated here.
+    """One controller. Calls raise TurnstileUnreachable within two time-outs of the profile and are never repeated here.
 
     A status is as many requests as its plan has blocks (one for `pulse_coil`); values of different blocks may be a few
     milliseconds apart.
@@ -97,7 +97,7 @@ async def open_turnstile(buses: BusRegistry, site: TurnstileSite, profile: Turns
     Succeeds when the controller is away too: calls then raise TurnstileUnreachable until it returns, which is noticed within
     a second. Raises InvalidConfig on an unusable address and on a bus that is in use with another time-out.
     """
-    handle = buses.lease(parse_bus(site.bus, profile.timings.timeout_ms), site.unit)
+    handle = buses.lease(parse_bus(site.bus, profile.timings.timeout_ms, profile.requests_at_once), site.unit)
     try:
         await handle.wait_first_attempt()
     except BaseException:

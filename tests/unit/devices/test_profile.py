@@ -31,7 +31,7 @@ def changed(path: str, value: object) -> str:
 def test_the_bundled_profile_is_the_documented_map() -> None:
     profile = load_profile("pulse_coil")
     assert profile.name == "pulse_coil"
-    assert (profile.commands.pulse_entry.address, profile.timings.timeout_ms, profile.timings.open_window_ms) == (0, 300, 4000)
+    assert (profile.commands.pulse_entry.address, profile.timings.timeout_ms, profile.timings.open_window_ms) == (0, 250, 4000)
     assert profile.commands.indicator.values == {"idle": 0, "go": 1, "refused": 2}
     assert profile.readings.counter_in == Point("input", 2, "u32")
     assert profile.mirrors.fire_release == Point("discrete", 3, "bit")
