@@ -51,7 +51,7 @@ def common(event_id: str, lane: str = "l1", at: datetime = AT) -> dict[str, obje
 
 def grant(event_id: str, ticket: TicketId = TICKET) -> GrantIssued:
     head = common(event_id)
-    return GrantIssued(**head, ticket_id=ticket, scan_id=ScanId("s"), product="day", unit="adult", counter_in=1)  # type: ignore[arg-type]
+    return GrantIssued(**head, ticket_id=ticket, scan_id=ScanId("s"), product="day", unit="adult", counter_in=1, day=AT.date())  # type: ignore[arg-type]
 
 
 def passage(event_id: str, grant_id: str, ticket: TicketId = TICKET, **head: object) -> PassageConfirmed:
