@@ -6,6 +6,7 @@ makes sense. Units are in the names.
 
 from datetime import date, time
 from typing import Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
@@ -17,6 +18,7 @@ from resort.texts import Text
 LaneClass = Literal["standard", "fast", "vip"]
 Direction = Literal["entry", "exit"]
 DayKind = Literal["weekday", "weekend", "holiday"]
+Severity = Literal["critical", "warning", "info"]
 
 
 class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -163,6 +165,42 @@ class RuntimeSite(Strict, frozen=True):
     console_port: int = 8080
 
 
+class AlarmLimits(Strict, frozen=True):
+    """From when on something is an alarm. Counts are per lane unless said otherwise; docs/alarms.md lists every alarm."""
+
+    quiet_s: int = 120  # an alarm that events raised is over once there was no more evidence for this long
+    clear_after_s: int = 3  # an alarm about a state is over once the state was gone for this long
+    invalid_scans: int = 8  # codes that nobody should hold up (forged, unknown, stale, blocked ...)
+    invalid_window_s: int = 60  # within this
+    many_lanes: int = 3  # one code tried at so many lanes of the site, refused at one of them at least
+    many_lanes_window_s: int = 120
+    cloned_window_s: int = 60  # one step of a rotating code at a second place within this
+    forced_turns: int = 1  # turns of a locked arm
+    tailgated_turns: int = 1  # turns beyond the grant's
+    turns_without_grant: int = 1  # turns of an arm that something else than a grant had unlocked
+    unobserved_turns: int = 1  # turns while the lane's program was away
+    turns_window_s: int = 60  # within which turns of each kind are counted
+    passback_admitted: int = 1  # persons admitted although they never left, where a zone's passback rule is soft
+    conflict_quiet_s: int = 3_600  # a ticket that was admitted too often stays an alarm for this long
+    reader_silent_s: int = 15  # a camera without a picture, a scanner without a connection
+    clock_skew_ms: int = 2_000  # between a lane's clock and its gate's
+    skew_codes: int = 20  # rotating codes at a lane whose median tells how far its clock is off
+    skew_steps: int = 1  # that median, in steps of 15 s
+    ledger_away_s: int = 1  # the admission ledger does not answer for this long
+    journal_stuck_s: int = 2  # events do not reach SQL for this long
+    spool_percent: int = 80  # of a lane's spool in use
+
+
+class WebhookSite(Strict, frozen=True):
+    """Where alarms are sent, signed with a secret that is in a file or an environment variable, never here."""
+
+    url: str  # https, or http on this very machine
+    secret_file: str = ""  # path of a file with the secret (16 bytes at least); or
+    secret_env: str = ""  # the name of an environment variable that holds it
+    kinds: list[str] = []  # such as forced_arm; none: every kind
+    severities: list[Severity] = []  # none: every severity
+
+
 class Site(Strict, frozen=True):
     """The whole site file."""
 
@@ -174,6 +212,8 @@ class Site(Strict, frozen=True):
     zones: list[ZoneSite] = []
     admission: AdmissionSite = AdmissionSite()
     offline: OfflineSite = OfflineSite()
+    alarms: AlarmLimits = AlarmLimits()
+    webhooks: list[WebhookSite] = []
     lane_limits: LaneLimits = LaneLimits()
     sales_limits: SalesLimits = SalesLimits()
     runtime: RuntimeSite = RuntimeSite()
@@ -222,7 +262,31 @@ def check_site(site: Site) -> Site:
     for name in ("pricing_shards", "lanes_per_actor"):
         if getattr(site.runtime, name) < 1:
             raise InvalidConfig(f"runtime.{name}", "must be at least 1")
+    _check_alarms(site)
     return site
+
+
+def _check_alarms(site: Site) -> None:
+    for name, limit in msgspec.structs.asdict(site.alarms).items():
+        if limit < 1:
+            raise InvalidConfig(f"alarms.{name}", "must be at least 1")
+    for hook in site.webhooks:
+        _check_webhook(hook)
+
+
+def _check_webhook(hook: WebhookSite) -> None:
+    try:
+        parts = urlsplit(hook.url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise InvalidConfig("webhooks.url", f"cannot be used ({error})") from None
+    near = host in ("127.0.0.1", "::1", "localhost")
+    if not host or (parts.scheme != "https" and not (parts.scheme == "http" and near)):
+        raise InvalidConfig("webhooks.url", "must be https://..., or http:// on this machine (127.0.0.1)")
+    if parts.username is not None:
+        raise InvalidConfig("webhooks.url", "must not hold a password; requests are signed")
+    if bool(hook.secret_file) == bool(hook.secret_env):
+        raise InvalidConfig("webhooks", "needs either secret_file or secret_env")
 
 
 def _check_unique(place: str, values: list[str]) -> None:
