@@ -14,7 +14,6 @@ from typing import Protocol
 
 from resort.errors import Refused, Unavailable
 from resort.site import LaneClass
-from sim.camera_server import CameraServer
 from sim.crowd import GOOD, CodeDealer, Crowd, Showing, Tally
 from sim.scene import Scene
 from sim.shop_client import BoughtTicket
@@ -31,6 +30,14 @@ class Seller(Protocol):
 
     async def buy(self, product: str, day: date, units: dict[str, int]) -> list[BoughtTicket]:
         """Tickets for a party. Raises Refused or Unavailable."""
+        ...
+
+
+class Readers(Protocol):
+    """The cameras or scanners that guests hold things up to."""
+
+    def show(self, lane_id: str, scene: Scene | None) -> None:
+        """Hold something up, or (None) walk away."""
         ...
 
 
@@ -77,7 +84,7 @@ class Guests:
     def __init__(
         self,
         lanes: Mapping[str, tuple[LaneClass, SimTurnstile]],
-        cameras: CameraServer,
+        cameras: Readers,
         shop: Seller,
         day: date,
         seed: int,

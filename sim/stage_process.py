@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from orchestrator.stages import StageAddresses
+from orchestrator.stages import LoadOrder, LoadTally, StageAddresses
 from resort.errors import Bug, Invalid, Unavailable
-from sim.stage import StageAnswer, StageOrder, StageReady
+from sim.stage_orders import StageAnswer, StageOrder, StageReady
 
 START_S = 30.0
 ANSWER_S = 20.0
@@ -62,6 +62,20 @@ class StageProcess:
         """See the protocol. The key travels by the pipe: arguments can be read by everybody on the machine."""
         await self._ask("open", console=console, channel_key=channel_key, day=day)
 
+    async def load(self, console: str, channel_key: str, day: date, order: LoadOrder) -> None:
+        """See the protocol. The truth file's path is taken as seen from here."""
+        truth = str(await asyncio.to_thread(Path(order.truth).resolve))
+        order = msgspec.structs.replace(order, truth=truth)
+        await self._ask("load", console=console, channel_key=channel_key, day=day, load=order)
+
+    async def go(self) -> None:
+        """See the protocol."""
+        await self._ask("go")
+
+    async def tally(self) -> LoadTally:
+        """See the protocol."""
+        return (await self._ask("tally")).tally or LoadTally()
+
     async def pause(self) -> dict[str, int]:
         """See the protocol."""
         return (await self._ask("pause")).counts
@@ -73,6 +87,10 @@ class StageProcess:
     async def fault(self, lane_id: str, *, on: bool) -> None:
         """See the protocol."""
         await self._ask("fault", lane=lane_id, on=on)
+
+    async def silence(self, lane_id: str, *, on: bool, obeys: bool = False) -> None:
+        """See the protocol."""
+        await self._ask("silence", lane=lane_id, on=on, obeys=obeys)
 
     async def stop(self) -> None:
         """See the protocol."""

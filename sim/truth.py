@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from resort.clock import Moment
 from resort.errors import Invalid, Unavailable
 
 Kind = Literal["honest", "again_here", "again_elsewhere", "twin", "forged", "not_ours", "wrong_day", "blocked"]
@@ -23,6 +24,11 @@ class TruthRecord(msgspec.Struct, frozen=True, tag_field="k", kw_only=True):
 
     tick_ns: int  # monotonic: comparable with every process on this machine, and with nothing after a reboot
     at_ms: int  # wall clock of the stage, milliseconds since 1970
+
+
+def when(moment: Moment) -> dict[str, int]:
+    """The two times of a record."""
+    return {"tick_ns": moment.tick_ns, "at_ms": round(moment.at.timestamp() * 1000)}
 
 
 class LoadBegan(TruthRecord, frozen=True, tag="load"):
@@ -93,7 +99,8 @@ class DeviceOrdered(TruthRecord, frozen=True, tag="order"):
 
 
 class SteelCounted(TruthRecord, frozen=True, tag="steel"):
-    """What one turnstile had counted by itself since the stage began; the last records of a load, one for each lane."""
+    """What one turnstile had counted by itself since the stage began. One for each lane when the last guest has left; what the
+    steel does after that is still written down, until the stage is paused."""
 
     lane: str
     pulses: int

@@ -5,12 +5,15 @@ port directly, and the guests of the rehearsal push its arm. Time comes from a C
 """
 
 import asyncio
+from collections.abc import Callable
+from typing import Literal
 
 from resort.clock import NS_PER_MS, Clock
 
 COUNTER_MODULUS = 2**32
 SIGNALS_KEPT = 64
 INDICATORS = ("idle", "go", "refused")
+Watcher = Callable[[Literal["unlock", "turn"]], None]
 
 
 class SimTurnstile:
@@ -36,7 +39,9 @@ class SimTurnstile:
         self.counter_in = 0
         self.counter_out = 0
         self.pulses = 0  # pulses received for entry, whether or not they unlocked
+        self.unlocks = 0  # of these, the ones that unlocked the arm or kept it unlocked
         self.exit_pulses = 0
+        self.watcher: Watcher | None = None  # told of each unlocking pulse and each turn inwards, before anybody else
         self._clock = clock
         self._fire_release = False
         self._locks_at_ns: int | None = None  # monotonic; None = locked
@@ -77,6 +82,9 @@ class SimTurnstile:
         self.pulses += 1
         if not self.fault and not self.exit_only:
             self._locks_at_ns = self._clock.now().tick_ns + round(self.open_window_ms * NS_PER_MS)
+            self.unlocks += 1
+            if self.watcher is not None:
+                self.watcher("unlock")
         self.settle()
 
     def pulse_exit(self) -> None:
@@ -129,6 +137,8 @@ class SimTurnstile:
 
     def _turn_in(self) -> None:
         self.counter_in = (self.counter_in + 1) % COUNTER_MODULUS
+        if self.watcher is not None:
+            self.watcher("turn")
         self._locks_at_ns = None
         self.settle()
 

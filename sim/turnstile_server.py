@@ -12,7 +12,7 @@ does). A frame that is not Modbus TCP at all costs the connection, as nothing af
 import asyncio
 import logging
 from collections.abc import Mapping
-from typing import cast
+from typing import Literal, cast
 
 from pymodbus.constants import ExcCodes
 from pymodbus.framer import FramerSocket
@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 # Each foreign mistake on the wire is an answer, not an event of this program.
 logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL + 1)
 
+Silence = Literal["deaf", "mute"]  # what is asked is thrown away; or it is done and never answered
 _HEADER = 7
 _READ_TABLES: dict[int, Table] = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
 _WRITE_TABLES: dict[int, Table] = {5: "coil", 6: "holding", 15: "coil", 16: "holding"}
@@ -57,6 +58,7 @@ class TurnstileServer:
         self, turnstiles: dict[int, SimTurnstile], profile: TurnstileProfile, host: str = "127.0.0.1", port: int = 0
     ) -> None:
         self.turnstiles = turnstiles
+        self.silent: dict[int, Silence] = {}  # by unit; the connections stay open
         self._profile = profile
         self._host = host
         self._port = port
@@ -76,7 +78,7 @@ class TurnstileServer:
         """Listen. Raises Unavailable when the address cannot be had."""
         assert self._wire is None, "stop it before starting it again"
         units = {unit: TurnstileRegisters(model, self._profile) for unit, model in self.turnstiles.items()}
-        wire = _Wire(units, (self._host, self._port))
+        wire = _Wire(units, self.silent, (self._host, self._port))
         try:
             await wire.serve_forever(background=True)
         except RuntimeError as error:
@@ -97,9 +99,12 @@ class TurnstileServer:
 class _Wire(ModbusTcpServer):
     """pymodbus' listener with our connections. The data blocks it insists on are never asked."""
 
-    def __init__(self, units: Mapping[int, TurnstileRegisters], address: tuple[str, int]) -> None:
+    def __init__(
+        self, units: Mapping[int, TurnstileRegisters], silent: Mapping[int, Silence], address: tuple[str, int]
+    ) -> None:
         super().__init__(SimDevice(0, SimData(0, datatype=DataType.REGISTERS)), address=address)
         self.units = units
+        self.silent = silent
         self._open: set[asyncio.Future[None]] = set()
         self._relocks: dict[int, asyncio.TimerHandle] = {}
 
@@ -182,11 +187,16 @@ class _Connection(ServerRequestHandler):
         self._stream = stream[at:]
 
     def _reply(self, frame: bytes) -> None:
+        silence = self._wire.silent.get(frame[6])
+        if silence == "deaf":
+            return
         body = frame[_HEADER:]
         try:
             answer = self._answer(frame[6], body)
         except RegisterRefused as refused:
             answer = ExceptionResponse(body[0] & 0x7F, refused.code)
+        if silence == "mute":
+            return
         answer.transaction_id = int.from_bytes(frame[:2], "big")
         answer.dev_id = frame[6]
         self.pdu_send(answer)
