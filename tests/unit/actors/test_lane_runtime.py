@@ -64,9 +64,9 @@ class WatchedLedger(MemoryLedger):
         await super().append(events)
         self._appended.set()
 
-    def _change(self, event, expected, usage):  # type: ignore[no-untyped-def]
+    def _change(self, event, expected, usage, **changes):  # type: ignore[no-untyped-def]
         self._check()
-        answer = super()._change(event, expected, usage)
+        answer = super()._change(event, expected, usage, **changes)
         self._appended.set()
         return answer
 

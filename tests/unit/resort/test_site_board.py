@@ -47,8 +47,14 @@ class _Stand:
     def grant(self) -> None:
         self.apply(
             GrantIssued(
-                **self.head(), ticket_id=TicketId("t"), scan_id=ScanId("s"), product="single", unit="adult", counter_in=1
-            )  # type: ignore[arg-type]
+                **self.head(),  # type: ignore[arg-type]
+                ticket_id=TicketId("t"),
+                scan_id=ScanId("s"),
+                product="single",
+                unit="adult",
+                counter_in=1,
+                day=self.clock.now().at.date(),
+            )
         )
 
     def passage(self) -> None:

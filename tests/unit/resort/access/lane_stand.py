@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from resort.access.codes import SiteKeys, issue_code
-from resort.access.entitlement import Entitlement, TicketRecord, Usage
+from resort.access.entitlement import Entitlement, OpenUse, TicketRecord, Usage
 from resort.access.lane_journal import LaneSettings
 from resort.access.lane_machine import LaneMachine
 from resort.access.lane_messages import (
@@ -21,7 +21,7 @@ from resort.access.lane_messages import (
     TurnstileSeen,
 )
 from resort.clock import ManualClock
-from resort.ids import GateId, LaneId, SeededIds, TicketId
+from resort.ids import GateId, GrantId, LaneId, SeededIds, TicketId
 from resort.messages import GrantIssued
 from resort.ports import LaneMemory, Sighting, TurnstileStatus
 from resort.site import LaneLimits
@@ -33,6 +33,7 @@ RECORD = TicketRecord(1, Entitlement("single", "adult", date(2026, 12, 12), 1, (
 LOCKED = TurnstileStatus(
     counter_in=7, counter_out=3, unlocked=False, fault=False, tamper=False, fire_release=False, waiting=2, firmware=1
 )
+OPEN = OpenUse(GrantId("g"), LaneId("north-2"), GateId("north"), "", "", date(2026, 12, 12))
 NO_MEMORY = LaneMemory(open_grant=None, counter_in=None, counter_out=None)
 
 

@@ -8,8 +8,8 @@ import pytest
 from resort.access.decision import Scan, decide
 from resort.access.entitlement import Entitlement, TicketRecord, Usage
 from resort.access.reasons import EXPLANATIONS, Reason
-from resort.ids import GrantId
 from resort.site import LaneClass
+from tests.unit.resort.access.lane_stand import OPEN
 
 TODAY = date(2026, 12, 12)
 TICKET = TicketRecord(1, Entitlement("single", "adult", TODAY, 1, ("standard",)), Usage())

@@ -20,7 +20,6 @@ from resort.access.lane_messages import (
 )
 from resort.access.reasons import Reason
 from resort.errors import InvalidTransition
-from resort.ids import GrantId
 from resort.messages import (
     GrantOutcomeUnknown,
     GrantReleased,
@@ -31,7 +30,7 @@ from resort.messages import (
     ScanRefused,
 )
 from resort.ports import LaneMemory, Sighting
-from tests.unit.resort.access.lane_stand import CODE, RECORD, TICKET, LaneStand
+from tests.unit.resort.access.lane_stand import CODE, OPEN, RECORD, TICKET, LaneStand
 
 
 def test_a_guest_goes_through() -> None:
