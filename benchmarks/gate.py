@@ -184,11 +184,11 @@ async def _redis_cas(redis: Redis, clock: Clock, seconds: float, at_once: int) -
     began = clock.now()
     while clock.now().ms_since(began) < seconds * 1000:
         if at_once == 1:
-            await redis.evalsha(sha, 4, keys.epoch, ticket, lane, keys.journal, version, b"{}", f"l{version}", body, b"", "")
+            await redis.evalsha(sha, 4, keys.epoch, lane, keys.journal, ticket, version, body, b"", "", version, b"{}")
         else:
             pipeline = redis.pipeline(transaction=False)
             for step in range(version, version + at_once):
-                pipeline.evalsha(sha, 4, keys.epoch, ticket, lane, keys.journal, step, b"{}", f"l{step}", body, b"", "")
+                pipeline.evalsha(sha, 4, keys.epoch, lane, keys.journal, ticket, step, body, b"", "", step, b"{}")
             await pipeline.execute()
         version += at_once
         done += at_once

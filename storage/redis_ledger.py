@@ -33,12 +33,6 @@ from resort.messages import (
 from resort.ports import Conflict, LaneMemory, accounted
 from storage.script_pipeline import EPOCH_LOST, Script, ScriptPipeline, unavailable
 
-# KEYS: epoch, ticket. Answers {v, e, u} or {} for an unknown ticket.
-FIND = f"""
-if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('{EPOCH_LOST} the ledger must be rebuilt') end
-return redis.call('HMGET', KEYS[2], 'v', 'e', 'u')
-"""
-
 # KEYS: epoch, lane, journal, and the ticket if there is one. ARGV: number, event, open grant ('' none, '-' as it is), entry
 # counter or '', expected version, usage. Answers {1} when stored (now, or before: the number says so), else {0, v, e, u}.
 # An event that arrives after a newer one of its lane timed out long ago: it must not be stored any more.
@@ -118,15 +112,13 @@ class RedisLedger:
     def __init__(self, redis: Redis, site: str) -> None:
         self._redis = redis
         self._keys = LedgerKeys(site)
-        self._pipeline = ScriptPipeline(redis)
-        self._find = Script(redis, FIND)
+        self._pipeline = ScriptPipeline(redis, self._keys.epoch)
         self._change = Script(redis, CHANGE)
         self._append = Script(redis, APPEND)
 
     async def find(self, ticket_id: TicketId) -> TicketRecord | None:
         """The ticket as it stands, or None when no such ticket was sold. Raises LedgerUnavailable."""
-        answer = await self._pipeline.call(self._find, (self._keys.epoch, self._keys.ticket(ticket_id)), ())
-        return _record(answer)
+        return _record(await self._pipeline.read(self._keys.ticket(ticket_id), "v", "e", "u"))
 
     async def commit_grant(self, grant: GrantIssued, expected: TicketRecord | None, usage: Usage | None) -> Conflict | None:
         """Compare and set; see the port."""
