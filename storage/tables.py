@@ -197,6 +197,26 @@ entitlement_outbox = Table(
     sqlite_autoincrement=True,
 )
 
+# What staff made of tickets: written with the ticket's new status, told to the lanes by the relay, in order.
+ticket_changes = Table(
+    "ticket_changes",
+    metadata,
+    Column("seq", _Serial, primary_key=True, autoincrement=True),
+    Column("event_id", String(ID), nullable=False, unique=True),
+    Column("ticket_id", String(ID), ForeignKey("tickets.ticket_id"), nullable=False, index=True),
+    Column("body", Text, nullable=False),  # resort.messages.TicketChanged
+    Column("told_at", UtcDateTime),  # the ledger has it, and with it the stream
+    Column("successor", String(ID)),  # of a transferred ticket: the id of the ticket that takes its place
+    Column("issued_at", UtcDateTime),  # when the successor was issued
+    Index(
+        "ix_ticket_changes_pending",
+        "seq",
+        sqlite_where=text("told_at IS NULL"),
+        postgresql_where=text("told_at IS NULL"),
+    ),
+    sqlite_autoincrement=True,
+)
+
 users = Table(
     "users",
     metadata,
@@ -231,6 +251,16 @@ lane_modes = Table(
     metadata,
     Column("lane_id", String(NAME), primary_key=True),
     Column("mode", String(ID), nullable=False),  # "open" | "closed"
+    Column("ordered_by", String(NAME), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+)
+
+# Whom a lane admits beside the tickets of its own class, as ordered for the moment.
+lane_policies = Table(
+    "lane_policies",
+    metadata,
+    Column("lane_id", String(NAME), primary_key=True),
+    Column("admits", Text, nullable=False),  # JSON list of lane classes
     Column("ordered_by", String(NAME), nullable=False),
     Column("at", UtcDateTime, nullable=False),
 )
