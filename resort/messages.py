@@ -149,7 +149,7 @@ class LaneChanged(Event, frozen=True, kw_only=True, tag=True):
 
 
 class AlarmRaised(Event, frozen=True, kw_only=True, tag=True):
-    """An alarm began. Raised once per edge; `alarm_key` names kind and place."""
+    """An alarm began. Raised once per edge; `alarm_key` names kind and place. What follows is `caused_by` this event."""
 
     alarm_key: str
     severity: str  # "info" | "warning" | "critical"
@@ -209,6 +209,7 @@ class AdmissionConflict(Event, frozen=True, kw_only=True, tag=True):
     used: int
 
 
+AlarmEvent = AlarmRaised | AlarmCleared | AlarmAcknowledged
 GrantOutcome = PassageConfirmed | GrantReleased | GrantOutcomeUnknown
 TicketEvent = GrantIssued | GrantOutcome | GrantAnnulled | TicketExited  # what changes a ticket's usage
 JournalEvent = (

@@ -12,7 +12,9 @@ import msgspec
 from sqlalchemy import Select, distinct, exists, func, literal, or_, select
 
 from resort.messages import (
+    AlarmAcknowledged,
     AlarmCleared,
+    AlarmEvent,
     AlarmRaised,
     GrantIssued,
     GrantOutcomeUnknown,
@@ -38,7 +40,7 @@ CONFIRMED = PassageConfirmed.__name__
 UNKNOWN = GrantOutcomeUnknown.__name__
 REFUSED = ScanRefused.__name__
 USES = (CONFIRMED, UNKNOWN)  # outcomes that use up an entry, as resort.access.entitlement.use says
-ALARMS = (AlarmRaised.__name__, AlarmCleared.__name__)
+ALARMS = (AlarmRaised.__name__, AlarmCleared.__name__, AlarmAcknowledged.__name__)
 
 
 class StoredEvent(msgspec.Struct, frozen=True):
@@ -145,10 +147,26 @@ class JournalStore:
         newest = select(func.max(journal.c.seq)).group_by(journal.c.lane_id, journal.c.kind)
         return [stored.event for stored in await self._stored(_events().where(journal.c.seq.in_(newest)))]
 
-    async def alarm_events(self, since: datetime) -> list[AlarmRaised | AlarmCleared]:
-        """Alarms raised and cleared since then, in order."""
+    async def alarm_events(self, since: datetime) -> list[AlarmEvent]:
+        """Alarms raised, acknowledged and cleared since then, in order."""
         page = await self._stored(_events().where(journal.c.at >= since, journal.c.kind.in_(ALARMS)))
-        return [stored.event for stored in page if isinstance(stored.event, AlarmRaised | AlarmCleared)]
+        return [stored.event for stored in page if isinstance(stored.event, AlarmEvent)]
+
+    async def alarms_after(self, seq: int, up_to: int, limit: int) -> list[StoredEvent]:
+        """At most `limit` events of alarms after `seq` and not after `up_to`, in order."""
+        return await self._stored(
+            _events().where(journal.c.seq > seq, journal.c.seq <= up_to, journal.c.kind.in_(ALARMS)).limit(limit)
+        )
+
+    async def newest_since(self, since: datetime, limit: int) -> list[StoredEvent]:
+        """The newest events since then, at most `limit`, in order."""
+        page = await self._stored(
+            select(journal.c.seq, journal.c.stream_id, journal.c.body)
+            .where(journal.c.at >= since)
+            .order_by(journal.c.seq.desc())
+            .limit(limit)
+        )
+        return page[::-1]
 
     async def lane_totals(self, since: datetime) -> dict[str, LaneTotals]:
         """Passages and refusals by lane id since then; lanes without either are missing."""
