@@ -33,6 +33,11 @@ class LaneStanding(msgspec.Struct, frozen=True):
     mode: str
     waiting: int | None
     pid: int
+    tamper: bool | None = None
+    reader_silent_s: float | None = None
+    clock_skew_ms: float | None = None  # the lane's clock less the gate's, when the lane reported
+    spool_percent: float | None = None
+    route: str = ""  # where the gate lets its lanes decide (`RouteKind`)
 
 
 class GateActor:
@@ -44,6 +49,7 @@ class GateActor:
         self._database_url = database_url
         self._clock = clock or SystemClock()
         self._heard: dict[str, tuple[LaneReport, int]] = {}  # with the tick at which it came
+        self._skews: dict[str, float] = {}  # ms by lane
         self._wanted: dict[str, LaneMode] = {}
 
     async def start(self) -> None:
@@ -59,9 +65,11 @@ class GateActor:
 
     async def take_reports(self, reports: list[LaneReport]) -> dict[str, LaneMode]:
         """Take what lanes report; answers all wanted modes of the gate."""
-        tick = self._clock.now().tick_ns
+        now = self._clock.now()
         for report in reports:
-            self._heard[report.lane_id] = (report, tick)
+            self._heard[report.lane_id] = (report, now.tick_ns)
+            if report.at is not None:
+                self._skews[report.lane_id] = (report.at - now.at).total_seconds() * 1000
         return self._wanted
 
     async def standings(self) -> list[LaneStanding]:
@@ -93,4 +101,15 @@ class GateActor:
         age_ms = (tick_ns - heard_ns) / 1e6
         if age_ms > SILENT_MS:
             return LaneStanding(lane_id, UNSERVED, f"silent for {age_ms / 1000:.0f} s", report.mode, None, report.pid)
-        return LaneStanding(lane_id, report.state, report.detail, report.mode, report.waiting, report.pid)
+        return LaneStanding(
+            lane_id,
+            report.state,
+            report.detail,
+            report.mode,
+            report.waiting,
+            report.pid,
+            tamper=report.tamper,
+            reader_silent_s=report.reader_silent_s,
+            clock_skew_ms=self._skews.get(lane_id),
+            spool_percent=report.spool_percent,
+        )

@@ -11,6 +11,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 
 import msgspec
 
@@ -41,11 +42,11 @@ from resort.access.lane_messages import (
     TurnstileSeen,
 )
 from resort.access.usage import use
-from resort.clock import Clock
+from resort.clock import Clock, Moment
 from resort.errors import LedgerUnavailable, TurnstileUnreachable
 from resort.ids import GrantId, IdSource, TicketId
 from resort.messages import GrantIssued, GrantOutcome, JournalEvent
-from resort.ports import AdmissionLedger, CodeSource, LaneMemory, Turnstile
+from resort.ports import AdmissionLedger, Audible, CodeSource, LaneMemory, Turnstile
 
 RETRY_S = 0.1
 REBUILT_JUMP = 1_000_000  # a rebuilt ledger starts its versions at the clock's milliseconds; a ticket is never used so often
@@ -63,6 +64,10 @@ class LaneReport(msgspec.Struct, frozen=True):
     dropped: int
     pid: int = 0
     busy: bool = False  # a guest is being served, or an outcome being stored
+    at: datetime | None = None  # by the lane's own clock
+    tamper: bool | None = None  # None: the turnstile cannot be read
+    reader_silent_s: float | None = None  # since its code reader was last known to be there; None: it cannot tell
+    spool_percent: float | None = None  # of its spool in use
 
 
 class LaneRuntime:
@@ -91,6 +96,7 @@ class LaneRuntime:
         self._turnstile = turnstile
         self._source = source
         self._clock = clock
+        self._began = clock.now()
         self._on_fatal = on_fatal
         self._inbox: deque[Stimulus] = deque()
         self._reading: TurnstileSeen | TurnstileLost | None = None  # newest wins
@@ -135,9 +141,25 @@ class LaneRuntime:
         machine = self.machine
         state = "awaiting_passage" if machine.awaits_rotation else machine.lasting_state
         waiting = machine.status.waiting if machine.status is not None else None
+        now = self._clock.now()
         return LaneReport(
-            str(self.settings.lane_id), state, machine.detail, machine.mode, waiting, self.dropped, busy=self._busy
+            str(self.settings.lane_id),
+            state,
+            machine.detail,
+            machine.mode,
+            waiting,
+            self.dropped,
+            busy=self._busy,
+            at=now.at,
+            tamper=machine.status.tamper if machine.status is not None else None,
+            reader_silent_s=self._reader_silent_s(now),
         )
+
+    def _reader_silent_s(self, now: Moment) -> float | None:
+        if not isinstance(self._source, Audible):
+            return None
+        heard = self._source.last_heard or self._began
+        return max(0.0, now.ms_since(heard) / 1000)
 
     @property
     def _busy(self) -> bool:

@@ -89,6 +89,11 @@ class CameraCodeSource:
         self._presence = Presence(unreadable_after_ms, repeat_code_ms)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="code reader")
 
+    @property
+    def last_heard(self) -> Moment | None:
+        """See `Audible`: when the newest picture came."""
+        return self._camera.heard
+
     async def sightings(self) -> AsyncIterator[Sighting]:
         """See the port. Ends when the source is closed. For one consumer."""
         self._camera.start()

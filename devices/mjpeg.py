@@ -108,6 +108,7 @@ class MjpegCamera:
         self.received = 0
         self.dropped = 0  # frames that a newer one replaced before they were fetched
         self.connected = False
+        self.heard: Moment | None = None  # when the newest frame came
         self._url = url
         self._name = _without_password(url)
         self._clock = clock
@@ -176,6 +177,7 @@ class MjpegCamera:
             _log.info("camera %s sends pictures", self._name)
             self.connected, self._told_away = True, False
         self.received += 1
+        self.heard = frame.at
         if self._newest is not None:
             self.dropped += 1
         self._newest = frame

@@ -5,7 +5,7 @@ Every method raises only errors of `resort/errors.py`. In-memory implementations
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import date
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -67,6 +67,16 @@ class Sighting(msgspec.Struct, frozen=True):
     text: str | None
     frame_at: Moment
     read_at: Moment
+
+
+@runtime_checkable
+class Audible(Protocol):
+    """A device that knows when it was last there."""
+
+    @property
+    def last_heard(self) -> Moment | None:
+        """When the device was last known to be there: now while it is connected and may be silent; None: never."""
+        ...
 
 
 class CodeSource(Protocol):
@@ -175,6 +185,14 @@ class EntitlementPublisher(Protocol):
         ...
 
 
+class TicketNews(Protocol):
+    """The gates' own copies of the tickets, which decide while the ledger is away."""
+
+    async def tell(self, changes: Sequence[TicketChanged]) -> None:
+        """Tell every gate what became of tickets; idempotent. Raises Unavailable when a gate did not take it: tell again."""
+        ...
+
+
 class FeedSource(Protocol):
     """The live feed of the site."""
 
@@ -188,6 +206,14 @@ class FeedSource(Protocol):
         ...
 
 
+class AlarmControl(Protocol):
+    """What staff say about alarms."""
+
+    async def acknowledge(self, alarm_key: str, by: str, note: str) -> None:
+        """Somebody has seen this open alarm; durable once it returns, idempotent. Raises NotFound, Unavailable."""
+        ...
+
+
 class GateControl(Protocol):
     """Commands of staff to gates; idempotent."""
 
@@ -198,6 +224,8 @@ class GateControl(Protocol):
 
 __all__ = [
     "AdmissionLedger",
+    "AlarmControl",
+    "Audible",
     "CodeSource",
     "Conflict",
     "EntitlementPublisher",
@@ -206,6 +234,7 @@ __all__ = [
     "LaneMemory",
     "PricingShards",
     "Sighting",
+    "TicketNews",
     "Turnstile",
     "TurnstileStatus",
 ]
