@@ -37,10 +37,14 @@ class ScannerLines:
             self._take(self._buffer[begins : end.start()], texts)
             begins = end.end()
         self._buffer = self._buffer[begins:]
-        if len(self._buffer) > self._max_bytes:
+        if len(self._buffer) > self._max_bytes + 1:  # the last byte may be the CR of a CRLF
             self._overlong = True
-            self._buffer = self._buffer[-1:]  # may be the CR of a CRLF
+            self._buffer = self._buffer[-1:]
         return texts
+
+    def begin(self) -> None:
+        """The bytes that follow come from a new connection: what the old one cut off is worth nothing."""
+        self._buffer, self._overlong = b"", False
 
     def _take(self, line: bytes, texts: list[str]) -> None:
         overlong, self._overlong = self._overlong or len(line) > self._max_bytes, False

@@ -1,7 +1,8 @@
 """A hardware scanner on a TCP port as a `CodeSource`: it sends one line for each code that it reads (`tcp://host:port`).
 
-`devices/scanner_lines.py` cuts the lines and `devices/camera_source.py` says which code is news; this file keeps the connection.
-Back-pressure: newest wins. Of the lines that the lane has not fetched the newest few are kept; older ones are dropped and counted.
+`devices/scanner_lines.py` cuts the lines and `devices/camera_source.py` says which code is news; this file keeps the
+connection. Back-pressure: newest wins. Of the lines that the lane has not fetched the newest few are kept; older ones are
+dropped and counted.
 """
 
 import asyncio
@@ -54,14 +55,20 @@ class ScannerCodeSource:
         self.dropped = 0  # of these, the lane fetched newer ones instead
         self.connected = False
         self._address = parse_scanner(camera.url)
-        self._line = camera.line
+        self._lines = ScannerLines(camera.line)
         self._clock = clock
         self._presence = Presence(0.0, repeat_code_ms)
         self._waiting: deque[tuple[str, Moment]] = deque(maxlen=LINES_KEPT)
         self._arrived = asyncio.Event()
         self._closed = False
         self._told_away = False
+        self._heard: Moment | None = None  # when its connection ended
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def last_heard(self) -> Moment | None:
+        """See `Audible`: a scanner says nothing while nobody comes, so its connection counts."""
+        return self._clock.now() if self.connected else self._heard
 
     async def sightings(self) -> AsyncIterator[Sighting]:
         """See the port. Ends when the source is closed. For one consumer."""
@@ -85,6 +92,11 @@ class ScannerCodeSource:
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+    @property
+    def noise(self) -> int:
+        """Lines that were no code at all: too long, or without the prefix or suffix."""
+        return self._lines.noise
 
     @property
     def _name(self) -> str:
@@ -112,9 +124,9 @@ class ScannerCodeSource:
             reader, writer = await asyncio.open_connection(*self._address)
         try:
             self._tell_connected(writer)
-            lines = ScannerLines(self._line)  # the beginning of a line that an old connection cut off is worth nothing
+            self._lines.begin()
             while data := await reader.read(READ_BYTES):
-                for text in lines.feed(data):
+                for text in self._lines.feed(data):
                     self._keep(text)
         finally:
             writer.close()
@@ -140,6 +152,8 @@ class ScannerCodeSource:
 
     def _tell_away(self, problem: str) -> None:
         """Log edges only."""
+        if self.connected:
+            self._heard = self._clock.now()
         self.connected = False
         if not self._told_away:
             _log.warning("scanner %s is away: %s", self._name, problem)

@@ -44,6 +44,13 @@ class ScannerServer:
         """Clients connected to this lane's scanner now. Raises NotFound."""
         return len(self._scanner(lane_id).clients)
 
+    async def until_listeners(self, lane_id: str, count: int) -> None:
+        """Wait until exactly so many clients are connected. Raises NotFound."""
+        scanner = self._scanner(lane_id)
+        while len(scanner.clients) != count:
+            scanner.changed.clear()
+            await scanner.changed.wait()
+
     def present(self, lane_id: str, text: str) -> bool:
         """A code is held up: its line goes out, whole. False when nobody was there to take it. Raises NotFound."""
         return self._scanner(lane_id).send(text.encode())
@@ -70,6 +77,7 @@ class _Scanner:
     def __init__(self, line: ScannerLine) -> None:
         self.port = 0
         self.clients: set[_Client] = set()
+        self.changed = asyncio.Event()  # a client came or went
         self._before = line.prefix.encode()
         self._after = line.suffix.encode() + _TERMINATORS[line.terminator]
         self._server: asyncio.Server | None = None
@@ -113,10 +121,12 @@ class _Client(asyncio.Protocol):
         """Somebody listens."""
         self._transport = cast(asyncio.Transport, transport)
         self._scanner.clients.add(self)
+        self._scanner.changed.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody listens any more."""
         self._scanner.clients.discard(self)
+        self._scanner.changed.set()
         if not self._gone.done():
             self._gone.set_result(None)
 
