@@ -39,6 +39,14 @@ return 1
 """
 
 
+# KEYS: epoch, journal. ARGV: event. What became of a ticket is in the journal also where the ledger has nothing to change.
+TELL = f"""
+if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('{EPOCH_LOST} the ledger must be rebuilt') end
+redis.call('XADD', KEYS[2], '*', 'e', ARGV[1])
+return 1
+"""
+
+
 class RedisEntitlements:
     """`EntitlementPublisher` on Redis."""
 
@@ -72,20 +80,22 @@ class RedisEntitlements:
             raise _unavailable(error) from error
 
     async def change_status(self, change: TicketChanged) -> bool:
-        """Give a ticket its new status; False when the ledger does not know it. Raises LedgerUnavailable."""
-        key = self._keys.ticket(change.ticket_id)
+        """Give a ticket its new status; False when the ledger does not know it. Raises LedgerUnavailable.
+
+        The event goes into the stream in any case: a ledger that was rebuilt from SQL has the status already, the journal not.
+        """
+        key, body = self._keys.ticket(change.ticket_id), encode_event(change)
         try:
             while True:
                 answer: Any = await self._redis.hmget(key, ["v", "e"])
-                version, body = answer
-                if version is None:
-                    return False
-                before = msgspec.json.decode(body, type=Entitlement)
-                if before.status == change.status:
-                    return True
+                version, entitlement = answer
+                before = None if version is None else msgspec.json.decode(entitlement, type=Entitlement)
+                if before is None or before.status == change.status:
+                    await self._redis.eval(TELL, 2, self._keys.epoch, self._keys.journal, body)
+                    return before is not None
                 after = msgspec.json.encode(msgspec.structs.replace(before, status=change.status))
                 keys = (self._keys.epoch, key, self._keys.journal)
-                stored: Any = await self._redis.eval(AMEND, 3, *keys, version, after, encode_event(change))
+                stored: Any = await self._redis.eval(AMEND, 3, *keys, version, after, body)
                 if stored:
                     return True
         except (RedisError, OSError, TimeoutError) as error:

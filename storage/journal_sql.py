@@ -9,13 +9,14 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, distinct, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, case, distinct, exists, func, literal, or_, select
 
 from resort.messages import (
     AlarmAcknowledged,
     AlarmCleared,
     AlarmEvent,
     AlarmRaised,
+    GrantAnnulled,
     GrantIssued,
     GrantOutcomeUnknown,
     JournalEvent,
@@ -39,6 +40,7 @@ _LOCK = 0x5E0_6A7F
 CONFIRMED = PassageConfirmed.__name__
 UNKNOWN = GrantOutcomeUnknown.__name__
 REFUSED = ScanRefused.__name__
+ANNULLED = GrantAnnulled.__name__
 USES = (CONFIRMED, UNKNOWN)  # outcomes that use up an entry, as resort.access.entitlement.use says
 ALARMS = (AlarmRaised.__name__, AlarmCleared.__name__, AlarmAcknowledged.__name__)
 
@@ -105,14 +107,16 @@ class JournalStore:
         doubled = select(journal.c.event_id).group_by(journal.c.event_id).having(func.count() > 1).subquery()
         used = (
             select(journal.c.ticket_id, func.count(distinct(journal.c.grant_id)).label("used"))
-            .where(journal.c.kind.in_(USES), journal.c.ticket_id.is_not(None))
+            .where(journal.c.kind.in_(USES), journal.c.ticket_id.is_not(None), not_annulled())
             .group_by(journal.c.ticket_id)
             .subquery()
         )
+        # No entries of a ticket that is there: no fixed number.
+        allowed = case((tickets.c.ticket_id.is_(None), 1), else_=tickets.c.entries)
         overused = (
             select(func.count())
             .select_from(used.outerjoin(tickets, tickets.c.ticket_id == used.c.ticket_id))
-            .where(used.c.used > func.coalesce(tickets.c.entries, 1))
+            .where(used.c.used > allowed)
         )
         async with self._db.read() as connection:
             events = await connection.scalar(select(func.count()).select_from(doubled))
@@ -192,6 +196,18 @@ class JournalStore:
         async with self._db.read() as connection:
             rows = (await connection.execute(query)).all()
         return [StoredEvent(seq, stream_id, decode_event(body)) for seq, stream_id, body in rows]
+
+
+def not_annulled() -> ColumnElement[bool]:
+    """Of a use in `journal`: staff did not take its grant back."""
+    taken_back = journal.alias("taken_back")
+    return ~exists(
+        select(literal(1)).where(
+            taken_back.c.ticket_id == journal.c.ticket_id,
+            taken_back.c.kind == ANNULLED,
+            taken_back.c.grant_id == journal.c.grant_id,
+        )
+    )
 
 
 def _events() -> Select[Any]:

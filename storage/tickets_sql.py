@@ -1,0 +1,148 @@
+"""What staff made of tickets, in SQL: the new status, what the lanes have to be told of it, and how a ticket was used so far.
+
+Functions work within a caller's unit of work and decide nothing; `sales/tickets.py` does. How tickets are sold is in
+`storage/orders_sql.py`.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import exists, func, literal, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from resort.access.entitlement import Entitlement, TicketRecord, TicketStatus, Usage
+from resort.access.usage import use
+from resort.errors import Bug
+from resort.ids import TicketId
+from resort.messages import (
+    GrantAnnulled,
+    GrantOutcomeUnknown,
+    TicketChanged,
+    TicketEvent,
+    TicketExited,
+    decode_event,
+    encode_event,
+)
+from storage.database import insert_into
+from storage.orders_sql import StoredTicket, find_ticket, insert_tickets
+from storage.tables import journal, ticket_changes, tickets
+
+StaffEvent = TicketChanged | GrantAnnulled  # what staff order of a ticket away from any lane
+
+
+class StaffOrder(msgspec.Struct, frozen=True):
+    """One row of `ticket_changes`. `tried`: the ledger may have it already, its answer was lost."""
+
+    seq: int
+    event: StaffEvent
+    told: bool
+    successor: TicketId | None
+    issued: bool
+
+
+async def lock_ticket(connection: AsyncConnection, ticket_id: str) -> StoredTicket | None:
+    """The ticket, or None; nobody else changes it until this unit ends."""
+    await connection.execute(select(tickets.c.ticket_id).where(tickets.c.ticket_id == ticket_id).with_for_update())
+    return await find_ticket(connection, ticket_id)
+
+
+async def store_status(connection: AsyncConnection, ticket_id: str, status: TicketStatus) -> None:
+    """Give the ticket its new status: what every ledger is rebuilt from."""
+    await connection.execute(update(tickets).where(tickets.c.ticket_id == ticket_id).values(status=status))
+
+
+async def insert_order_of_staff(connection: AsyncConnection, event: StaffEvent, successor: TicketId | None = None) -> bool:
+    """Store, in the same unit, that the lanes have to be told; False when it was stored before."""
+    statement = insert_into(connection, ticket_changes).values(
+        event_id=event.event_id, ticket_id=event.ticket_id, body=encode_event(event).decode(), successor=successor
+    )
+    done = await connection.execute(statement.on_conflict_do_nothing(index_elements=["event_id"]))
+    return done.rowcount == 1
+
+
+async def pending_orders(connection: AsyncConnection, limit: int) -> list[StaffOrder]:
+    """The oldest orders of staff that the ledger has not taken yet, in order."""
+    return await _orders(connection, ticket_changes.c.told_at.is_(None), limit)
+
+
+async def pending_successors(connection: AsyncConnection, limit: int) -> list[StaffOrder]:
+    """Transfers whose new ticket can be issued now: SQL has the journal up to the end of the old ticket, so that its use is
+    known for good."""
+    in_journal = exists(select(literal(1)).where(journal.c.event_id == ticket_changes.c.event_id))
+    waiting = ticket_changes.c.successor.is_not(None) & ticket_changes.c.issued_at.is_(None)
+    return await _orders(connection, ticket_changes.c.told_at.is_not(None) & waiting & in_journal, limit)
+
+
+async def last_order(connection: AsyncConnection, ticket_id: str) -> StaffOrder | None:
+    """The newest order of staff for a ticket, or None."""
+    newest = select(func.max(ticket_changes.c.seq)).where(ticket_changes.c.ticket_id == ticket_id).scalar_subquery()
+    found = await _orders(connection, ticket_changes.c.seq == newest, 1)
+    return found[0] if found else None
+
+
+async def mark_told(connection: AsyncConnection, seqs: Sequence[int], at: datetime) -> None:
+    """Remember that the ledger has these."""
+    await connection.execute(
+        update(ticket_changes).where(ticket_changes.c.seq.in_(seqs), ticket_changes.c.told_at.is_(None)).values(told_at=at)
+    )
+
+
+async def issue_successor(connection: AsyncConnection, order: StaffOrder, allowed: Entitlement | None, at: datetime) -> None:
+    """Issue the ticket that takes a transferred one's place, once; None: nothing was left to issue."""
+    done = await connection.execute(
+        update(ticket_changes)
+        .where(ticket_changes.c.seq == order.seq, ticket_changes.c.issued_at.is_(None))
+        .values(issued_at=at)
+    )
+    if done.rowcount != 1 or allowed is None:
+        return
+    before = await find_ticket(connection, order.event.ticket_id)
+    if before is None or order.successor is None:
+        raise Bug(f"ticket {order.event.ticket_id} was transferred and is not there")
+    last = await connection.scalar(select(func.max(tickets.c.position)).where(tickets.c.order_id == before.order_id))
+    issued = [(order.successor, TicketRecord(1, allowed, Usage()))]
+    await insert_tickets(connection, before.order_id, issued, at, first_position=int(last or 0) + 1)
+
+
+async def ticket_events(connection: AsyncConnection, ticket_id: str, until: datetime | None = None) -> list[TicketEvent]:
+    """What the journal tells of the ticket's use, in order; `until` is included."""
+    uses = or_(journal.c.grant_id.is_not(None), journal.c.kind == TicketExited.__name__)
+    query = select(journal.c.body).where(journal.c.ticket_id == ticket_id, uses).order_by(journal.c.seq)
+    if until is not None:
+        query = query.where(journal.c.at <= until)
+    events = [decode_event(body) for (body,) in await connection.execute(query)]
+    return [event for event in events if isinstance(event, TicketEvent)]
+
+
+async def ticket_history(connection: AsyncConnection, ticket_id: str) -> list[StaffOrder]:
+    """Every order of staff for a ticket, oldest first."""
+    return await _orders(connection, ticket_changes.c.ticket_id == ticket_id, None)
+
+
+def usage_after(events: Sequence[TicketEvent]) -> Usage:
+    """The usage that these events add up to."""
+    usage = Usage()
+    for event in events:
+        usage = use(usage, event)
+    return usage
+
+
+def unknown_grants(events: Sequence[TicketEvent]) -> list[GrantOutcomeUnknown]:
+    """Outcomes that nobody knew and staff have not settled, oldest first."""
+    annulled = {event.grant_id for event in events if isinstance(event, GrantAnnulled)}
+    return [event for event in events if isinstance(event, GrantOutcomeUnknown) and event.grant_id not in annulled]
+
+
+async def _orders(connection: AsyncConnection, condition: object, limit: int | None) -> list[StaffOrder]:
+    columns = ticket_changes.c
+    query = select(columns.seq, columns.body, columns.told_at, columns.successor, columns.issued_at)
+    rows = await connection.execute(query.where(condition).order_by(columns.seq).limit(limit))  # type: ignore[arg-type]
+    found = []
+    for row in rows:
+        event = decode_event(row.body)
+        if not isinstance(event, StaffEvent):
+            raise Bug(f"row {row.seq} of ticket_changes holds {type(event).__name__}")
+        successor = TicketId(row.successor) if row.successor is not None else None
+        found.append(StaffOrder(row.seq, event, row.told_at is not None, successor, row.issued_at is not None))
+    return found
