@@ -11,20 +11,19 @@ import msgspec
 from sqlalchemy import Row, Select, distinct, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from resort.access.entitlement import Entitlement, TicketRecord
+from resort.access.entitlement import Entitlement, TicketRecord, persons_allowed
 from resort.errors import Bug
 from resort.ids import OrderId, TicketId
 from resort.money import Money
 from resort.orders import Order, OrderState
 from resort.pricing import Quote
-from resort.site import LaneClass
 from storage.database import Database, insert_into
-from storage.journal_sql import USES
+from storage.journal_sql import USES, not_annulled
 from storage.tables import entitlement_outbox, journal, order_keys, orders, payments, tickets
 
 PAGE = 1_000  # tickets read at a time by iterators
 
-_lane_classes = msgspec.json.Decoder(tuple[LaneClass, ...])
+_entitlements = msgspec.json.Decoder(Entitlement)
 _story = msgspec.json.Decoder(tuple[str, ...])
 _quote = msgspec.json.Decoder(Quote)
 _record = msgspec.json.Decoder(TicketRecord)
@@ -159,7 +158,12 @@ async def insert_payment(
 
 
 async def insert_tickets(
-    connection: AsyncConnection, order_id: str, issued: Sequence[tuple[TicketId, TicketRecord]], at: datetime
+    connection: AsyncConnection,
+    order_id: str,
+    issued: Sequence[tuple[TicketId, TicketRecord]],
+    at: datetime,
+    *,
+    first_position: int = 0,
 ) -> None:
     """Store an order's tickets and, in the same unit, that the lanes have to be told of them."""
     await connection.execute(
@@ -172,12 +176,13 @@ async def insert_tickets(
                 "product": record.entitlement.product,
                 "unit": record.entitlement.unit,
                 "valid_on": record.entitlement.valid_on,
-                "entries": record.entitlement.entries,
-                "lane_classes": msgspec.json.encode(record.entitlement.lane_classes).decode(),
-                "blocked": record.entitlement.status == "blocked",
+                "valid_until": record.entitlement.valid_until,
+                "entries": persons_allowed(record.entitlement),
+                "status": record.entitlement.status,
+                "entitlement": msgspec.json.encode(record.entitlement).decode(),
                 "issued_at": at,
             }
-            for position, (ticket_id, record) in enumerate(issued)
+            for position, (ticket_id, record) in enumerate(issued, first_position)
         ],
     )
     await connection.execute(
@@ -242,6 +247,12 @@ class TicketStore:
                 return
             last = page[-1].ticket_id
 
+    async def entitlement(self, ticket_id: TicketId) -> Entitlement | None:
+        """What one ticket allows, or None."""
+        async with self._db.read() as connection:
+            row = (await connection.execute(_tickets().where(tickets.c.ticket_id == ticket_id))).first()
+        return None if row is None else _entitlement(row)
+
     async def count(self) -> int:
         """How many tickets were sold."""
         async with self._db.read() as connection:
@@ -277,28 +288,11 @@ def _order(row: Row[Any]) -> StoredOrder:
 
 
 def _tickets() -> Select[Any]:
-    return select(
-        tickets.c.ticket_id,
-        tickets.c.order_id,
-        tickets.c.position,
-        tickets.c.product,
-        tickets.c.unit,
-        tickets.c.valid_on,
-        tickets.c.entries,
-        tickets.c.lane_classes,
-        tickets.c.blocked,
-    )
+    return select(tickets.c.ticket_id, tickets.c.order_id, tickets.c.position, tickets.c.status, tickets.c.entitlement)
 
 
 def _entitlement(row: Row[Any]) -> Entitlement:
-    return Entitlement(
-        product=row.product,
-        unit=row.unit,
-        valid_on=row.valid_on,
-        entries=row.entries,
-        lane_classes=_lane_classes.decode(row.lane_classes),
-        status="blocked" if row.blocked else "active",
-    )
+    return msgspec.structs.replace(_entitlements.decode(row.entitlement), status=row.status)
 
 
 async def _tickets_with_use(connection: AsyncConnection, query: Select[Any]) -> list[StoredTicket]:
@@ -307,7 +301,7 @@ async def _tickets_with_use(connection: AsyncConnection, query: Select[Any]) -> 
         return []
     uses = await connection.execute(
         select(journal.c.ticket_id, func.count(distinct(journal.c.grant_id)))
-        .where(journal.c.ticket_id.in_([row.ticket_id for row in rows]), journal.c.kind.in_(USES))
+        .where(journal.c.ticket_id.in_([row.ticket_id for row in rows]), journal.c.kind.in_(USES), not_annulled())
         .group_by(journal.c.ticket_id)
     )
     used = {ticket_id: int(number) for ticket_id, number in uses}

@@ -9,7 +9,6 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     Column,
     Date,
     DateTime,
@@ -23,7 +22,6 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
-    false,
     text,
 )
 
@@ -162,6 +160,7 @@ payments = Table(
     Column("at", UtcDateTime, nullable=False),
 )
 
+# What a ticket allows is in `entitlement`, but for its status, which changes; the other columns repeat what is searched.
 tickets = Table(
     "tickets",
     metadata,
@@ -171,12 +170,14 @@ tickets = Table(
     Column("product", String(NAME), nullable=False),
     Column("unit", String(NAME), nullable=False),
     Column("valid_on", Date, nullable=False),
-    Column("entries", Integer, nullable=False),
-    Column("lane_classes", Text, nullable=False),  # JSON list
-    Column("blocked", Boolean, nullable=False, server_default=false()),
+    Column("valid_until", Date),  # the last day; NULL: `valid_on` is the only one
+    Column("entries", Integer),  # how many persons may enter on it in all (entries x party); NULL: no number is set
+    Column("status", String(ID), nullable=False, server_default="active"),  # resort.access.entitlement.TicketStatus
+    Column("entitlement", Text, nullable=False),  # resort.access.entitlement.Entitlement as it was issued
     Column("issued_at", UtcDateTime, nullable=False),
     UniqueConstraint("order_id", "position"),
     Index(None, "valid_on"),
+    Index(None, "valid_until"),
 )
 
 # Written with the tickets, so that none is sold without the lanes being told; emptied by the relay.
@@ -204,7 +205,7 @@ ticket_changes = Table(
     Column("seq", _Serial, primary_key=True, autoincrement=True),
     Column("event_id", String(ID), nullable=False, unique=True),
     Column("ticket_id", String(ID), ForeignKey("tickets.ticket_id"), nullable=False, index=True),
-    Column("body", Text, nullable=False),  # resort.messages.TicketChanged
+    Column("body", Text, nullable=False),  # resort.messages.TicketChanged or GrantAnnulled
     Column("told_at", UtcDateTime),  # the ledger has it, and with it the stream
     Column("successor", String(ID)),  # of a transferred ticket: the id of the ticket that takes its place
     Column("issued_at", UtcDateTime),  # when the successor was issued

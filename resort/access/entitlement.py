@@ -95,3 +95,8 @@ class TicketRecord(msgspec.Struct, frozen=True):
     version: int
     entitlement: Entitlement
     usage: Usage
+
+
+def persons_allowed(allowed: Entitlement) -> int | None:
+    """How many persons may enter on a ticket in all: entries times party; None where no number is set."""
+    return None if allowed.entries is None else allowed.entries * allowed.party

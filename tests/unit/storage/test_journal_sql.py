@@ -159,7 +159,7 @@ async def test_a_ticket_may_be_used_as_often_as_it_was_sold_for(store: JournalSt
                 unit="adult",
                 valid_on=date(2026, 12, 1),
                 entries=2,
-                lane_classes="[]",
+                entitlement="{}",
                 issued_at=AT,
             )
         )
