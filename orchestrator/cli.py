@@ -10,24 +10,20 @@ import typer
 
 from orchestrator.doctor import examine
 from orchestrator.drills import Drill, DrillAsk
+from orchestrator.keys import channel_key, keys
 from orchestrator.measured import Bench, Measured
 from orchestrator.opening import Opening
+from orchestrator.options import DATA, DEMO_SITE, DataOption, JsonOption, SeedOption, SiteOption
 from orchestrator.run import run_up, say
 from orchestrator.settings import load_site, places
 from orchestrator.users import add_user, set_password
 from resort.errors import NotFound, SnowgateError
 
-DEMO_SITE = Path("config/demo.yaml")
-DATA = Path("data")
-
 app = typer.Typer(help="Snowgate: tickets on every channel, gates that admit their holders.", no_args_is_help=True)
 user = typer.Typer(help="People who may sign in.", no_args_is_help=True)
 app.add_typer(user, name="user")
-
-SiteOption = Annotated[Path, typer.Option("--site", help="The site file.")]
-DataOption = Annotated[Path, typer.Option("--data", help="The folder that keeps tickets, passages and keys.")]
-JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the outcome to this file.")]
-SeedOption = Annotated[int, typer.Option("--seed", help="Seed of the guests' behaviour.")]
+app.add_typer(keys, name="keys")
+app.add_typer(channel_key, name="channel-key")
 
 
 @app.command()

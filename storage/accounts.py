@@ -46,6 +46,14 @@ class User(msgspec.Struct, frozen=True):
     role: str
 
 
+class ChannelKey(msgspec.Struct, frozen=True):
+    """A channel key as it may be shown: the key itself is stored nowhere."""
+
+    name: str
+    channel: str
+    created_at: datetime
+
+
 class SignedIn(msgspec.Struct, frozen=True):
     """A fresh session: `token` is shown this once and has to be sent with every request."""
 
@@ -164,6 +172,20 @@ class Accounts:
         if done.rowcount != 1:
             raise Invalid("name", "is taken")
         return key
+
+    async def channel_key_list(self) -> list[ChannelKey]:
+        """Every channel key, by name."""
+        query = select(channel_keys.c.name, channel_keys.c.channel, channel_keys.c.created_at).order_by(channel_keys.c.name)
+        async with self._db.read() as connection:
+            return [ChannelKey(row.name, row.channel, row.created_at) for row in await connection.execute(query)]
+
+    async def revoke_channel_key(self, name: str) -> None:
+        """End a channel key: the next request that brings it is refused. Raises NotFound, Invalid."""
+        name = _checked_name("name", name)
+        async with self._db.write() as connection:
+            done = await connection.execute(delete(channel_keys).where(channel_keys.c.name == name))
+        if done.rowcount != 1:
+            raise NotFound("channel key", name)
 
     async def channel_of(self, key: str) -> str | None:
         """The channel that this key sells for, or None."""

@@ -5,7 +5,7 @@ Functions work within a caller's unit of work and decide nothing; `sales/tickets
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 import msgspec
 from sqlalchemy import exists, func, literal, or_, select, update
@@ -118,6 +118,18 @@ async def ticket_events(connection: AsyncConnection, ticket_id: str, until: date
 async def ticket_history(connection: AsyncConnection, ticket_id: str) -> list[StaffOrder]:
     """Every order of staff for a ticket, oldest first."""
     return await _orders(connection, ticket_changes.c.ticket_id == ticket_id, None)
+
+
+async def count_printed(connection: AsyncConnection, since: datetime | None, until: datetime | None, today: date) -> int:
+    """How many tickets that can still be used were issued from `since` until `until`; None leaves that end open."""
+    query = select(func.count()).select_from(tickets)
+    query = query.where(tickets.c.status.in_(("active", "blocked")))
+    query = query.where(func.coalesce(tickets.c.valid_until, tickets.c.valid_on) >= today)
+    if since is not None:
+        query = query.where(tickets.c.issued_at >= since)
+    if until is not None:
+        query = query.where(tickets.c.issued_at < until)
+    return int(await connection.scalar(query) or 0)
 
 
 def usage_after(events: Sequence[TicketEvent]) -> Usage:
