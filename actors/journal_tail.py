@@ -46,6 +46,7 @@ class JournalTail:
         self._seen: dict[str, None] = {}
         self._closing = asyncio.Event()
         self._hurry = asyncio.Event()  # SQL is to be read now
+        self._reading = asyncio.Lock()  # of SQL
         self._stream_away: Moment | None = None
         self._sql_away: Moment | None = None
 
@@ -121,9 +122,10 @@ class JournalTail:
 
     async def _read_sql_once(self) -> None:
         try:
-            while page := await self._store.events_after(self._seq, PAGE):
-                self._seq = page[-1].seq
-                self._offer([stored.event for stored in page])
+            async with self._reading:
+                while page := await self._store.events_after(self._seq, PAGE):
+                    self._seq = page[-1].seq
+                    self._offer([stored.event for stored in page])
         except DatabaseUnavailable as error:
             if self._sql_away is None:
                 _log.warning("the journal cannot be followed in SQL: %s", error.detail)

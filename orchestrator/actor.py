@@ -1,30 +1,37 @@
-"""The orchestrator actor: each second it compares what the site should be with what its gates see, and raises alarms.
+"""The orchestrator actor: each second it looks at gates, lanes, ledger and journal, raises alarms, and ends lanes that hang.
 
-It reconciles and remembers nothing: after a restart it takes the open alarms from the feed. Gates and lanes never wait for it.
+It reconciles and remembers nothing: after a restart it learns from the journal (`orchestrator/alarm_desk.py`). Gates and lanes
+never wait for it.
 """
 
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 
 import ray
 from ray.exceptions import RayError
 
-from actors.gate import LaneStanding
-from actors.journal import JournalStanding
-from actors.names import FEED, JOURNAL, NAMESPACE, gate_name, lane_name
+from actors.calls import actor, ask
+from actors.names import JOURNAL, NAMESPACE, lane_name
 from actors.tasks import lifelong
-from orchestrator.watch import AlarmBook, Cause, gate_silent, journal_stuck, lane_cause
+from orchestrator.alarm_desk import AlarmDesk
+from orchestrator.sights import SeenGate, journal_problem, see_gate
+from resort.alarm_levels import LaneSight, SiteSight
 from resort.clock import SystemClock
-from resort.errors import LedgerUnavailable
-from resort.feed import FeedFrame, Snapshot
+from resort.errors import DatabaseUnavailable, Unavailable
 from resort.ids import RandomIds
-from resort.messages import JournalEvent
+from resort.messages import AlarmEvent
 from resort.site import Site
+from resort.site_board import UNSERVED
+from storage.database import Database
+from storage.journal_sql import JournalStore
+from storage.journal_stream import JournalStream
 from storage.redis_ledger import RedisLedger, connect
 
 TICK_S = 1.0
-ANSWER_S = 2.0
+RETRY_S = 0.5
+JOURNAL_S = 2.0
 HUNG_TICKS = 6  # ticks after which a lane that its gate calls unserved is restarted
 GRACE_TICKS = 10  # a site that is just opening is not full of alarms
 _log = logging.getLogger("snowgate.orchestrator")
@@ -33,106 +40,108 @@ _log = logging.getLogger("snowgate.orchestrator")
 class OrchestratorActor:
     """One per site."""
 
-    def __init__(self, site: Site, redis_url: str, site_name: str, hosts: dict[str, str]) -> None:
+    def __init__(self, site: Site, redis_url: str, database_url: str, site_name: str, hosts: dict[str, str]) -> None:
         """`hosts`: the first lane of the actor that hosts a lane, by lane."""
         self._hosts = hosts
         self._unserved_ticks: dict[str, int] = {}
         self._site = site
         self._redis_url = redis_url
+        self._database_url = database_url
         self._site_name = site_name
         self._clock = SystemClock()
-        self._ids = RandomIds()
         self._served: set[str] = set()  # lanes that were served once since this process began
         self._ticks = 0
-        self._task: asyncio.Task[None] | None = None
+        self._begun = False
+        self._closing = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Begin to watch."""
-        self._ledger = RedisLedger(connect(self._redis_url), self._site_name)
-        self._task = lifelong(self._watch_for_ever(), "orchestrator watch")
+        redis = connect(self._redis_url)
+        self._ledger = RedisLedger(redis, self._site_name)
+        self._database = Database(self._database_url)
+        store = JournalStore(self._database)
+        ways = (self._ledger.append, self._tell_sql)
+        self._desk = AlarmDesk(self._site, JournalStream(redis, self._site_name), store, ways, self._clock, RandomIds())
+        self._tasks = [lifelong(self._watch_for_ever(), "orchestrator watch")]
 
     async def ping(self) -> bool:
         """Proof of life."""
         return True
 
+    async def acknowledge(self, alarm_key: str, by: str, note: str) -> None:
+        """See the port `AlarmControl`."""
+        if not self._begun:
+            raise Unavailable("The watch", "it is still reading the journal")
+        await self._desk.acknowledge(alarm_key, by, note)
+
     async def close(self) -> None:
-        """Stop watching."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        """Stop watching and free the stores."""
+        # Not cancelled: what is under way in SQL or the stream ends by itself, in bounded time.
+        self._closing.set()
+        self._desk.tail.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._ledger.close()
+        await self._database.dispose()
 
     async def _watch_for_ever(self) -> None:
-        book = AlarmBook(self._ids, await self._open_alarms())
-        pending: list[JournalEvent] = []
-        while True:
-            causes = await self._causes()
-            pending += book.observe(causes, self._clock.now())
-            try:
-                await self._ledger.append(pending)
-                pending = []
-            except LedgerUnavailable as error:
-                _log.warning("alarms wait for the ledger: %s", error.detail)
+        if not await self._begin():
+            return
+        tail = self._desk.tail
+        self._tasks.append(lifelong(tail.follow_stream(), "orchestrator stream"))
+        self._tasks.append(lifelong(tail.follow_sql(), "orchestrator journal"))
+        self._begun = True
+        while not self._closing.is_set():
+            gates = await asyncio.gather(*(see_gate(gate.id) for gate in self._site.gates))
+            problem = await journal_problem()
+            away = tail.stream_away_since
+            sight = SiteSight(away is None, problem)
+            await self._desk.look([self._judged(seen) for seen in gates if seen.gate.answers or not self._opening], sight)
             self._ticks += 1
-            await asyncio.sleep(TICK_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self._closing.wait()
 
-    async def _causes(self) -> list[Cause]:
-        causes: list[Cause] = []
-        answers = await asyncio.gather(*(self._standings(gate.id) for gate in self._site.gates))
-        for gate, standings in zip(self._site.gates, answers, strict=True):
-            if standings is None:
-                if self._ticks >= GRACE_TICKS:
-                    causes.append(gate_silent(gate.id))
+    async def _begin(self) -> bool:
+        """Learn from the journal, as soon as SQL answers; False when closed before."""
+        while not self._closing.is_set():
+            try:
+                await self._desk.begin()
+            except DatabaseUnavailable as error:
+                _log.warning("the watch waits for SQL: %s", error.detail)
+                await asyncio.sleep(RETRY_S)
+            else:
+                return True
+        return False
+
+    @property
+    def _opening(self) -> bool:
+        return self._ticks < GRACE_TICKS
+
+    def _judged(self, seen: SeenGate) -> SeenGate:
+        """The gate with those lanes of which something can be said now; a lane that hangs is restarted."""
+        lanes = []
+        for lane in seen.lanes:
+            self._restart_if_hung(lane)
+            if lane.state != UNSERVED:
+                self._served.add(lane.lane_id)
+            elif lane.lane_id not in self._served and self._opening:
                 continue
-            for standing in standings:
-                self._restart_if_hung(standing)
-                if standing.state != "unserved":
-                    self._served.add(standing.lane_id)
-                elif standing.lane_id not in self._served and self._ticks < GRACE_TICKS:
-                    continue
-                cause = lane_cause(gate.id, standing.lane_id, standing.state)
-                if cause is not None:
-                    causes.append(cause)
-        if await self._journal_is_stuck():
-            causes.append(journal_stuck())
-        return causes
+            lanes.append(lane)
+        return SeenGate(seen.gate, lanes)
 
-    def _restart_if_hung(self, standing: LaneStanding) -> None:
+    def _restart_if_hung(self, lane: LaneSight) -> None:
         """Ray restarts a process that ended; one that hangs has to be ended first."""
-        lane_id = standing.lane_id
-        if standing.state != "unserved" or lane_id not in self._served:
+        lane_id = lane.lane_id
+        if lane.state != UNSERVED or lane_id not in self._served:
             self._unserved_ticks[lane_id] = 0
             return
         self._unserved_ticks[lane_id] += 1
         if self._unserved_ticks[lane_id] % HUNG_TICKS == 0:
-            _log.error("lane %s is silent (%s): its process is ended and started again", lane_id, standing.detail)
+            _log.error("lane %s is silent (%s): its process is ended and started again", lane_id, lane.detail)
             with contextlib.suppress(RayError, ValueError):
                 ray.kill(ray.get_actor(lane_name(self._hosts[lane_id]), namespace=NAMESPACE), no_restart=False)
 
-    async def _standings(self, gate_id: str) -> list[LaneStanding] | None:
-        with contextlib.suppress(RayError, ValueError, TimeoutError):
-            gate = ray.get_actor(gate_name(gate_id), namespace=NAMESPACE)
-            async with asyncio.timeout(ANSWER_S):
-                answer: list[LaneStanding] = await gate.standings.remote()
-            return answer
-        return None
-
-    async def _journal_is_stuck(self) -> bool:
-        with contextlib.suppress(RayError, ValueError, TimeoutError, LedgerUnavailable):
-            journal = ray.get_actor(JOURNAL, namespace=NAMESPACE)
-            async with asyncio.timeout(ANSWER_S):
-                standing: JournalStanding = await journal.standing.remote()
-            return bool(standing.problem)
-        return False
-
-    async def _open_alarms(self) -> list[tuple[str, str, str]]:
-        """The alarms that stand on the feed's board."""
-        for _ in range(GRACE_TICKS):
-            with contextlib.suppress(RayError, ValueError, TimeoutError):
-                feed = ray.get_actor(FEED, namespace=NAMESPACE)
-                async with asyncio.timeout(ANSWER_S):
-                    frame: FeedFrame = await feed.next_frame.remote(None)
-                if isinstance(frame, Snapshot):
-                    return [(alarm.alarm_key, alarm.gate_id, alarm.lane_id) for alarm in frame.alarms]
-            await asyncio.sleep(TICK_S)
-        return []
+    async def _tell_sql(self, events: Sequence[AlarmEvent]) -> None:
+        """Past the ledger, as lanes do with their spools while it is away."""
+        await ask(actor(JOURNAL, "The journal").take_spooled.remote(list(events)), "The journal", JOURNAL_S)

@@ -89,7 +89,7 @@ def placements(site: Site, stores: Stores) -> list[Placement]:
         *lanes,
         *(Placement(pricing_name(shard), PricingActor, (shard, shards, site, database_url), 1000) for shard in range(shards)),
         Placement(FEED, FeedActor, (site, redis_url, database_url, name), 256),
-        Placement(ORCHESTRATOR, OrchestratorActor, (site, redis_url, name, all_hosts), 16),
+        Placement(ORCHESTRATOR, OrchestratorActor, (site, redis_url, database_url, name, all_hosts), 16),
     ]
 
 

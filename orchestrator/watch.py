@@ -1,98 +1,128 @@
-"""The orchestrator's watch over the site: wanted against seen, and the alarms that follow. Pure.
+"""The alarm book: which alarms are open, and the events of their edges. Pure.
 
-`AlarmBook` is told what holds now and answers the events of the edges: raised once when a cause appears, cleared once when it
-goes. It remembers only which alarms are open, and that it is given back after a restart.
+`AlarmBook` is told what holds now (`resort/alarms.py`, `resort/alarm_levels.py`) and answers the events: raised once when a
+cause appears, cleared once when it goes, acknowledged when somebody says so. It remembers nothing that the journal does not
+hold: after a restart it learns the journal's alarm events and goes on. Ids of its events follow from what caused them, so that
+telling one twice is telling it once.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from datetime import datetime
+from hashlib import sha256
+from typing import TypedDict
 
 import msgspec
 
+from resort.alarms import Cause
 from resort.clock import Moment
+from resort.errors import NotFound
 from resort.ids import EventId, GateId, IdSource, LaneId
-from resort.messages import AlarmCleared, AlarmRaised
-from resort.texts import Text
+from resort.messages import AlarmAcknowledged, AlarmCleared, AlarmEvent, AlarmRaised
 
-UNSERVED_TEXT = Text("通道无人管理 (程序未响应)", "Nobody serves this lane: its program does not answer")
-FAULTED_TEXT = Text("闸机故障或失联", "The turnstile is faulted or cannot be reached")
-RELEASED_TEXT = Text("消防释放已触发, 通道自由通行", "Fire release is asserted: the lane turns freely")
-GATE_SILENT_TEXT = Text("闸口程序未响应", "The gate's program does not answer")
-JOURNAL_TEXT = Text("日志暂时无法写入, 事件正在排队", "The journal cannot be written; events are waiting")
-
-# What a lane's seen state means for the alarms: severity and text; other states raise none.
-LANE_ALARMS: dict[str, tuple[str, Text]] = {
-    "unserved": ("critical", UNSERVED_TEXT),
-    "faulted": ("warning", FAULTED_TEXT),
-    "released": ("critical", RELEASED_TEXT),
-}
+BY_WATCH = "watch"  # what caused an alarm that no single event caused
+TOLD_KEPT = 10_000  # ids of raised alarms, so that an episode that is over is not raised again from the same event
 
 
-class Cause(msgspec.Struct, frozen=True):
-    """Something that holds now and deserves an alarm."""
+class _Open(msgspec.Struct):
+    raised: AlarmRaised
+    acknowledged: AlarmAcknowledged | None = None
 
+
+class _Head(TypedDict):
+    caused_by: str
+    at: datetime
+    gate_id: GateId
+    lane_id: LaneId
     alarm_key: str
-    severity: str
-    gate_id: str
-    lane_id: str
-    text: Text
-
-
-def lane_cause(gate_id: str, lane_id: str, state: str) -> Cause | None:
-    """The alarm that a lane in `state` deserves, if any."""
-    known = LANE_ALARMS.get(state)
-    if known is None:
-        return None
-    severity, text = known
-    return Cause(f"lane_{state}:{lane_id}", severity, gate_id, lane_id, text)
-
-
-def gate_silent(gate_id: str) -> Cause:
-    """The alarm for a gate whose actor does not answer."""
-    return Cause(f"gate_silent:{gate_id}", "critical", gate_id, "", GATE_SILENT_TEXT)
-
-
-def journal_stuck() -> Cause:
-    """The alarm for a journal that cannot be written."""
-    return Cause("journal_stuck", "critical", "", "", JOURNAL_TEXT)
 
 
 class AlarmBook:
-    """Open alarms by key."""
+    """Open alarms by key. Everything it answers must reach the journal, in its order."""
 
-    def __init__(self, ids: IdSource, open_alarms: Iterable[tuple[str, str, str]] = ()) -> None:
-        """`open_alarms`: key, gate and lane of the alarms that were open when the last book was lost."""
+    def __init__(self, ids: IdSource) -> None:
         self._ids = ids
-        self._open = {key: (gate_id, lane_id) for key, gate_id, lane_id in open_alarms}
+        self._open: dict[str, _Open] = {}
+        self._told: dict[str, None] = {}  # in the order in which they were raised
 
-    def observe(self, causes: Sequence[Cause], now: Moment) -> list[AlarmRaised | AlarmCleared]:
+    def learn(self, event: AlarmEvent) -> None:
+        """Take an alarm event of the journal, own ones included: taking one again changes nothing."""
+        known = self._open.get(event.alarm_key)
+        match event:
+            case AlarmRaised():
+                if event.event_id not in self._told:
+                    self._tell(event.event_id)
+                    self._open[event.alarm_key] = _Open(event)
+            case AlarmCleared():
+                if known is not None and event.caused_by in (known.raised.event_id, BY_WATCH):
+                    del self._open[event.alarm_key]
+            case AlarmAcknowledged():
+                if known is not None and event.caused_by == known.raised.event_id:
+                    known.acknowledged = event
+
+    def observe(self, causes: Sequence[Cause], now: Moment) -> list[AlarmEvent]:
         """The events that make the journal agree with `causes`, which must be all that holds now."""
-        events: list[AlarmRaised | AlarmCleared] = []
+        events: list[AlarmEvent] = []
         present = {cause.alarm_key: cause for cause in causes}
-        for key, cause in present.items():
-            if key not in self._open:
-                self._open[key] = (cause.gate_id, cause.lane_id)
-                events.append(
-                    AlarmRaised(
-                        event_id=EventId(self._ids.new("event")),
-                        caused_by="watch",
-                        at=now.at,
-                        gate_id=GateId(cause.gate_id),
-                        lane_id=LaneId(cause.lane_id),
-                        alarm_key=key,
-                        severity=cause.severity,
-                        text=cause.text,
-                    )
-                )
-        for key in [key for key in self._open if key not in present]:
-            gate_id, lane_id = self._open.pop(key)
-            events.append(
-                AlarmCleared(
-                    event_id=EventId(self._ids.new("event")),
-                    caused_by="watch",
-                    at=now.at,
-                    gate_id=GateId(gate_id),
-                    lane_id=LaneId(lane_id),
-                    alarm_key=key,
-                )
-            )
+        for cause in present.values():
+            if cause.alarm_key not in self._open:
+                raised = self._raised(cause, now)
+                if raised.event_id not in self._told:
+                    self.learn(raised)
+                    events.append(raised)
+        for known in [known for key, known in self._open.items() if key not in present]:
+            raised = known.raised
+            cleared = AlarmCleared(**_head(raised, now), event_id=_id("cleared", raised.event_id))
+            self.learn(cleared)
+            events.append(cleared)
         return events
+
+    def acknowledge(self, alarm_key: str, by: str, note: str, now: Moment) -> AlarmAcknowledged | None:
+        """Somebody has seen an open alarm; None when they said the very same before. Raises NotFound when it is not open."""
+        known = self._open.get(alarm_key)
+        if known is None:
+            raise NotFound("open alarm", alarm_key)
+        said = _id("acknowledged", known.raised.event_id, by, note)
+        if known.acknowledged is not None and known.acknowledged.event_id == said:
+            return None
+        event = AlarmAcknowledged(**_head(known.raised, now), event_id=said, by=by, note=note)
+        self.learn(event)
+        return event
+
+    def open_alarms(self) -> list[AlarmRaised]:
+        """What is open, in the order in which it was raised."""
+        return [known.raised for known in self._open.values()]
+
+    def _raised(self, cause: Cause, now: Moment) -> AlarmRaised:
+        trigger = cause.trigger
+        event_id = _id("raised", cause.alarm_key, trigger) if trigger else EventId(self._ids.new("alarm"))
+        return AlarmRaised(
+            event_id=event_id,
+            caused_by=trigger or BY_WATCH,
+            at=now.at,
+            gate_id=GateId(cause.gate_id),
+            lane_id=LaneId(cause.lane_id),
+            alarm_key=cause.alarm_key,
+            severity=cause.severity,
+            text=cause.text,
+            evidence=cause.evidence,
+        )
+
+    def _tell(self, event_id: str) -> None:
+        self._told[event_id] = None
+        if len(self._told) > TOLD_KEPT:
+            del self._told[next(iter(self._told))]
+
+
+def _head(raised: AlarmRaised, now: Moment) -> _Head:
+    """What every event that follows an alarm has in common."""
+    return {
+        "caused_by": raised.event_id,
+        "at": now.at,
+        "gate_id": raised.gate_id,
+        "lane_id": raised.lane_id,
+        "alarm_key": raised.alarm_key,
+    }
+
+
+def _id(what: str, *parts: str) -> EventId:
+    return EventId(f"alarm_{sha256('|'.join((what, *parts)).encode()).hexdigest()[:20]}")

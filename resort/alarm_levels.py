@@ -10,6 +10,22 @@ from resort.alarms import Cause, Evidence
 from resort.clock import Moment
 from resort.site import AlarmLimits
 
+LEVEL_KINDS = frozenset(
+    {
+        "lane_unserved",
+        "lane_faulted",
+        "lane_released",
+        "turnstile_tamper",
+        "reader_silent",
+        "lane_clock",
+        "spool_filling",
+        "gate_silent",
+        "gate_cut_off",
+        "ledger_away",
+        "journal_stuck",
+    }
+)
+
 
 class LaneSight(msgspec.Struct, frozen=True):
     """What the watch sees of one lane. None: the lane or its gate does not tell."""
@@ -64,8 +80,8 @@ class LevelAlarms:
         """Take a lane as it is seen now."""
         limits, state = self._limits, sight.state
         served = state != "unserved"
-        unserved: Evidence = {"detail": sight.detail}
-        self._see(_of_lane("lane_unserved", sight, unserved), not served, now)
+        unserved: Evidence = {"detail": sight.detail, "threshold_s": limits.unserved_after_s}
+        self._see(_of_lane("lane_unserved", sight, unserved), not served, now, limits.unserved_after_s)
         for kind, bad in (("lane_faulted", "faulted"), ("lane_released", "released")):
             # An unserved lane tells nothing of its turnstile.
             self._see(_of_lane(kind, sight, {"detail": sight.detail}), state == bad if served else None, now)
@@ -77,7 +93,7 @@ class LevelAlarms:
         skew_ms = sight.clock_skew_ms if served else None
         evidence = {"skew_ms": round(skew_ms or 0.0), "threshold_ms": limits.clock_skew_ms}
         skewed = None if skew_ms is None else abs(skew_ms) >= limits.clock_skew_ms
-        self._see(_of_lane("lane_clock_skew", sight, evidence), skewed, now)
+        self._see(_of_lane("lane_clock", sight, evidence), skewed, now)
         percent = sight.spool_percent if served else None
         evidence = {"percent": round(percent or 0.0), "threshold": limits.spool_percent}
         full = None if percent is None else percent >= limits.spool_percent

@@ -56,7 +56,8 @@ KINDS: dict[str, Kind] = {
     "admission_conflict": Kind(
         "critical", Text("断网期间同一张票被多次放行", "A ticket was admitted too often, by gates that were cut off")
     ),
-    "lane_clock_skew": Kind("warning", Text("通道时钟不准", "The lane's clock is off")),
+    "clock_skew": Kind("warning", Text("此通道与手机时间普遍不符", "Phones' clocks and this lane's disagree")),
+    "lane_clock": Kind("warning", Text("通道时钟不准", "The lane's clock is not its gate's")),
     "lane_unserved": Kind(
         "critical", Text("通道无人管理 (程序未响应)", "Nobody serves this lane: its program does not answer")
     ),
@@ -151,7 +152,16 @@ class EventAlarms:
         """How far back events have to be taken again after a restart, s, so that nothing that holds is forgotten."""
         limits = self._limits
         windows = (limits.invalid_window_s, limits.many_lanes_window_s, limits.cloned_window_s, limits.turns_window_s)
-        return max(max(windows) + limits.quiet_s, limits.conflict_quiet_s)
+        return max(windows) + limits.quiet_s
+
+    def resume(self, cause: Cause, raised: Moment) -> None:
+        """An alarm that was open when the detectors were lost. Do this before taking events again."""
+        quiet_s: int | None = self._limits.quiet_s
+        if cause.kind == "admission_conflict":
+            quiet_s = self._limits.conflict_quiet_s
+        elif cause.kind == "clock_skew":
+            quiet_s = None
+        self._hold(cause, quiet_s, raised)
 
     def take(self, event: JournalEvent, now: Moment) -> None:
         """Take one event as having come at `now`."""
@@ -256,7 +266,7 @@ class EventAlarms:
         limits = self._limits
         drifts = self._drifts.setdefault(place.lane_id, deque(maxlen=limits.skew_codes))
         drifts.append(steps_off)
-        key = f"lane_clock_skew:{place.lane_id}:codes"
+        key = f"clock_skew:{place.lane_id}"
         middle = median(drifts)
         if len(drifts) < limits.skew_codes or abs(middle) < limits.skew_steps:
             if self._held.pop(key, None) is not None:

@@ -186,6 +186,7 @@ class AlarmLimits(Strict, frozen=True):
     clock_skew_ms: int = 2_000  # between a lane's clock and its gate's
     skew_codes: int = 20  # rotating codes at a lane whose median tells how far its clock is off
     skew_steps: int = 1  # that median, in steps of 15 s
+    unserved_after_s: int = 2  # a lane's gate has heard nothing of it for this long, after the 3 s that a gate allows
     ledger_away_s: int = 1  # the admission ledger does not answer for this long
     journal_stuck_s: int = 2  # events do not reach SQL for this long
     spool_percent: int = 80  # of a lane's spool in use
