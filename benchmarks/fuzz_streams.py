@@ -84,12 +84,14 @@ class CameraStreamFuzz:
             parts.append(b"--x\r\nContent-Type: image/jpeg\r\n" + length + b"\r\n" + body + b"\r\n")
         self._stream = spoil(dice, b"".join(parts) + b"--x")
         parser = PartParser(dice.choice(("x", "--x")), MAX_PART)
+        verdict: Verdict = "refused"
         with contextlib.suppress(ValueError):
             for piece in _pieces(dice, self._stream):
                 for part in parser.feed(piece):
+                    verdict = "genuine"
                     if not 0 < len(part) <= MAX_PART:
                         return "grant"
-        return "refused"
+        return verdict
 
 
 class ScannerFuzz:
@@ -114,12 +116,14 @@ class ScannerFuzz:
         texts = (line.prefix.encode() + dice.randbytes(dice.choice((0, 5, 39, 600))) + line.suffix.encode() for _ in range(4))
         self._stream = spoil(dice, b"".join(text + dice.choice(ends) for text in texts))
         lines = ScannerLines(line)
+        verdict: Verdict = "refused"
         end = {"CR": "\r", "LF": "\n", "CRLF": "\r\n", "any": "\n"}[line.terminator]
         for piece in _pieces(dice, self._stream):
             for text in lines.feed(piece):
+                verdict = "genuine"
                 if not text or end in text or len(text) > MAX_LINE_BYTES:
                     return "grant"
-        return "refused"
+        return verdict
 
 
 class PictureFuzz:
@@ -166,6 +170,7 @@ class ProfileFuzz:
         self._spoilt = spoil(self._dice, self._text, changes=2).decode(errors="replace")
         with contextlib.suppress(InvalidConfig):
             parse_profile(self._spoilt, "fuzz")
+            return "genuine"
         return "refused"
 
 
@@ -193,7 +198,7 @@ class BodyFuzz:
         with contextlib.suppress(Invalid, HttpRefusal):
             body = await decoded_body(_Request(dice, self._raw), decoder)  # type: ignore[arg-type]
             again = msgspec.json.encode(body)
-            return "refused" if decoder.decode(again) == body else "grant"
+            return "genuine" if decoder.decode(again) == body else "grant"
         return "refused"
 
 

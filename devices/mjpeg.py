@@ -123,10 +123,16 @@ class MjpegCamera:
         """Begin to receive. Idempotent; a closed camera stays closed."""
         if self._task is None and not self._closed:
             self._task = asyncio.create_task(self._receive_for_ever(), name=f"camera {self._name}")
+            self._task.add_done_callback(lambda _ended: self._arrived.set())
 
     async def next_frame(self) -> CameraFrame | None:
-        """The newest frame that was not fetched yet; waits for one. None once the camera is closed."""
+        """The newest frame that was not fetched yet; waits for one. None once the camera is closed.
+
+        Receiving never ends by itself; should a mistake of ours end it, that error is raised here, lest the lane go blind.
+        """
         while self._newest is None and not self._closed:
+            if self._task is not None and self._task.done():
+                self._task.result()
             self._arrived.clear()
             await self._arrived.wait()
         frame, self._newest = self._newest, None

@@ -1,6 +1,5 @@
 """The fuzz bench in small: what it counts, that it finds nothing today, and that it would find something."""
 
-import asyncio
 from collections.abc import Awaitable
 
 import pytest
@@ -88,4 +87,4 @@ async def test_a_find_is_told_and_fails_the_bench() -> None:
 async def test_other_parsers_survive_what_comes(make: type) -> None:
     tally = await run(make(11), 150, SystemClock(), untold)
     assert (tally.inputs, tally.crashes, tally.grants) == (150, 0, 0)
-    await asyncio.sleep(0)
+    assert tally.genuine or tally.name == "pictures"

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from itertools import pairwise
 
+import pytest
 import pytest_asyncio
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from devices.camera_source import CODES_KEPT, PATIENCE_FACTOR, REPEAT_FACTOR, CameraCodeSource, Presence
 from devices.code_reader import CodeReader
 from devices.mjpeg import MjpegCamera
-from resort.clock import ManualClock, SystemClock
+from resort.clock import ManualClock, Moment, SystemClock
 from resort.ports import CodeSource, Sighting
 from sim.camera_server import CameraServer
 from sim.scene import Scene
@@ -238,3 +239,21 @@ async def test_it_goes_on_after_the_camera_was_away(stand: CameraServer) -> None
     await stand.start(port)
     assert (await waiting).text == "AFTER"
     await source.close()
+
+
+class StoppedClock(SystemClock):
+    """A mistake of ours in the middle of receiving."""
+
+    def now(self) -> Moment:
+        raise ZeroDivisionError
+
+
+async def test_a_mistake_of_ours_is_told_to_the_lane_and_does_not_leave_it_blind() -> None:
+    server = CameraServer(["lane"])
+    await server.start()
+    source = CameraCodeSource(MjpegCamera(server.url("lane"), StoppedClock()), CodeReader(), SystemClock(), 1_800, 2_500)
+    with pytest.raises(ZeroDivisionError):
+        async with asyncio.timeout(WAIT_S):
+            await anext(aiter(source.sightings()))
+    await source.close()
+    await server.stop()
