@@ -101,7 +101,7 @@ class LaneRuntime:
         self._inbox: deque[Stimulus] = deque()
         self._reading: TurnstileSeen | TurnstileLost | None = None  # newest wins
         self._ready = asyncio.Event()
-        self._look_again = asyncio.Event()
+        self._pausing: asyncio.Future[None] | None = None  # until the next reading of the turnstile
         self._idle = asyncio.Event()  # between two guests: nothing granted, nothing being stored
         self._granted: TicketRecord | None = None  # the ticket of the open grant, as the ledger stored it
         self._grant: GrantIssued | None = None
@@ -193,13 +193,23 @@ class LaneRuntime:
             except TurnstileUnreachable as error:
                 self._reading = TurnstileLost(error.detail)
             self._ready.set()
+            await asyncio.sleep(0)  # a consumer that is free takes the reading first: then it may be enough for a while
             limits = self.settings.limits
-            interval_ms = limits.poll_active_ms if self.machine.awaits_rotation else limits.poll_idle_ms
-            self._look_again.clear()
-            with contextlib.suppress(TimeoutError):
-                # Not wait_for: until Python 3.12 it loses a cancellation that comes together with the event.
-                async with asyncio.timeout(interval_ms / 1000):
-                    await self._look_again.wait()
+            await self._pause(limits.poll_active_ms if self.machine.awaits_rotation else limits.poll_idle_ms)
+
+    async def _pause(self, longest_ms: float) -> None:
+        """Wait until the turnstile is to be read again. A bare future and timer: this runs with every guest."""
+        loop = asyncio.get_running_loop()
+        self._pausing = pausing = loop.create_future()
+        timer = loop.call_later(longest_ms / 1000, self._look_again)
+        try:
+            await pausing
+        finally:
+            timer.cancel()
+
+    def _look_again(self) -> None:
+        if self._pausing is not None and not self._pausing.done():
+            self._pausing.set_result(None)
 
     async def _read(self) -> None:
         async for sighting in self._source.sightings():
@@ -274,7 +284,7 @@ class LaneRuntime:
         except TurnstileUnreachable as error:
             return PulseUncertain(error.detail)
         acknowledged = self._clock.now()
-        self._look_again.set()
+        self._look_again()
         return PulseAcknowledged(acknowledged)
 
     async def _memory(self) -> LaneMemory:
