@@ -9,7 +9,7 @@ import msgspec
 from actors.pricing import PricingActor
 from resort.access.entitlement import TicketRecord
 from resort.clock import Clock
-from resort.errors import LedgerUnavailable
+from resort.errors import LedgerUnavailable, Unavailable
 from resort.ids import IdSource, TicketId
 from resort.messages import TicketChanged
 from resort.pricing import Quote, QuoteRequest, shard_of
@@ -84,3 +84,17 @@ class MemoryPublisher:
         entitlement = msgspec.structs.replace(before.entitlement, status=change.status)
         self.records[change.ticket_id] = TicketRecord(before.version + 1, entitlement, before.usage)
         return True
+
+
+class MemoryNews:
+    """`TicketNews` into a list; `away` makes it fail after it noted what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[TicketChanged] = []
+        self.away = False
+
+    async def tell(self, changes: Sequence[TicketChanged]) -> None:
+        """See the port."""
+        self.told += changes
+        if self.away:
+            raise Unavailable("A gate", "it is away on purpose")

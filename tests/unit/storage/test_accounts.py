@@ -185,3 +185,19 @@ async def test_a_session_is_not_shown_when_printed(accounts: Accounts) -> None:
     await accounts.create_user("ann", "viewer", "long enough")
     signed_in = await accounts.sign_in("ann", "long enough")
     assert signed_in.token not in repr(signed_in)
+
+
+async def test_channel_keys_are_listed_without_the_key_and_end_when_revoked(accounts: Accounts) -> None:
+    key = await accounts.create_channel_key("Web shop", "shop")
+    await accounts.create_channel_key("agency", "partner")
+    listed = await accounts.channel_key_list()
+    assert [(found.name, found.channel, found.created_at) for found in listed] == [
+        ("agency", "partner", MORNING),
+        ("web shop", "shop", MORNING),
+    ]
+    assert key not in repr(listed)
+    await accounts.revoke_channel_key("WEB SHOP")
+    assert await accounts.channel_of(key) is None
+    assert [found.name for found in await accounts.channel_key_list()] == ["agency"]
+    with pytest.raises(NotFound):
+        await accounts.revoke_channel_key("web shop")
