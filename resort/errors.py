@@ -16,6 +16,7 @@ SnowgateError
 │   ├── LedgerUnavailable
 │   ├── DatabaseUnavailable
 │   ├── TurnstileUnreachable
+│   ├── SpoolFull        no room, or no working disk, for what must not be lost
 │   └── PartMissing      a program, library or file has to be installed first
 ├── Invalid              the input is malformed: says which field and why
 │   └── InvalidConfig
@@ -198,6 +199,15 @@ class TurnstileUnreachable(Unavailable):
     """The turnstile did not answer in time or answered nonsense. A pulse may or may not have happened."""
 
     code = "turnstile_unreachable"
+
+
+class SpoolFull(Unavailable):
+    """The lane's own disk has no room for the event, or does not take it. Nothing that was asked for is stored."""
+
+    code = "spool_full"
+
+    def __str__(self) -> str:
+        return f"{self.part} takes nothing: {self.detail}."
 
 
 class PartMissing(Unavailable):
