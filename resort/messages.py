@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from resort.access.entitlement import Entitlement, Medium, TicketStatus
+from resort.access.entitlement import Attention, Entitlement, Medium, TicketStatus
 from resort.access.reasons import Reason
 from resort.ids import EventId, GateId, GrantId, LaneId, ScanId, TicketId
 from resort.texts import Text
@@ -48,8 +48,10 @@ class GrantIssued(Event, frozen=True, kw_only=True, tag=True, omit_defaults=True
     medium: Medium | None = None
     step: int = 0  # of a rotating code, 0 for others
     steps_off: int = 0  # how far the phone's clock was from the lane's, in steps
-    member: int = 1  # which person of the scan's party
+    member: int = 1  # which person of the ticket's party
     party: int = 1
+    attention: tuple[Attention, ...] = ()  # what staff should look at when the holder passes
+    warning: Reason | None = None  # a rule that only warns would have refused for this
     decided_by: Literal["ledger", "home", "alone"] = "ledger"
     by: str = ""
     note: str = ""

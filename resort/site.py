@@ -17,6 +17,9 @@ from resort.texts import Text
 
 LaneClass = Literal["standard", "fast", "vip"]
 Direction = Literal["entry", "exit"]
+Passback = Literal["off", "soft", "hard"]
+Medium = Literal["printed", "phone", "card"]
+Attention = Literal["photo", "height", "age_proof", "student_card"]  # what staff should look at when the holder passes
 DayKind = Literal["weekday", "weekend", "holiday"]
 Severity = Literal["critical", "warning", "info"]
 
@@ -80,7 +83,7 @@ class ZoneSite(Strict, frozen=True):
 
     id: str
     name: Text
-    passback: Literal["off", "soft", "hard"] = "off"
+    passback: Passback = "off"
 
 
 class TravelSite(Strict, frozen=True):

@@ -2,7 +2,8 @@
 
 Layout (26 bytes): version 1 | key id 1 | ticket id 8 | time step 4 | MAC 12, all big endian, written in base45 (RFC 9285) as
 39 characters of QR's alphanumeric mode: short codes are read far more often than long ones. The MAC is HMAC-SHA256 over
-the first 14 bytes, truncated to 96 bits. Step 0 marks a printed code; a phone code carries its 15 s step since 1970.
+the first 14 bytes, truncated to 96 bits. Step 0 marks a printed code, step 1 a card; a phone code carries its 15 s step since
+1970.
 """
 
 import hmac
@@ -13,15 +14,19 @@ import msgspec
 from resort.access.reasons import Reason
 from resort.errors import InvalidConfig
 from resort.ids import TICKET_ID_BYTES, TicketId
+from resort.site import Medium
 
 VERSION = 1
 STEP_S = 15
 STEP_TOLERANCE = 1
+PRINTED, CARD = 0, 1  # steps that stand for no time: paper, and cards that people keep
 MAC_BYTES = 12
 KEY_BYTES = 32
 _HEAD_BYTES = 2 + TICKET_ID_BYTES + 4
 _CODE_BYTES = _HEAD_BYTES + MAC_BYTES
 CODE_LENGTH = _CODE_BYTES // 2 * 3
+_MARK_BYTES = 8
+_MARKED = b"mark\0"  # no code begins so (its first byte is VERSION): a mark is never the MAC of anything
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
 _VALUE = {character: value for value, character in enumerate(_ALPHABET)}
@@ -38,11 +43,18 @@ class SiteKeys(msgspec.Struct, frozen=True):
 
 
 class CodeReading(msgspec.Struct, frozen=True, gc=False):
-    """A genuine code: the ticket it names, its step (0 for printed) and how many steps it is away from the lane's clock."""
+    """A genuine code: the ticket it names, on what it is shown, its step (0 unless it rotates) and how many steps that is away
+    from the lane's clock."""
 
     ticket_id: TicketId
     step: int
     steps_off: int
+    medium: Medium = "printed"
+
+    @property
+    def stale(self) -> bool:
+        """Whether a rotating code is of another time than now."""
+        return abs(self.steps_off) > STEP_TOLERANCE
 
 
 def check_keys(keys: SiteKeys) -> SiteKeys:
@@ -60,14 +72,14 @@ def step_at(at: datetime) -> int:
     return int(at.timestamp()) // STEP_S
 
 
-def issue_code(ticket_id: TicketId, keys: SiteKeys, step: int = 0) -> str:
-    """The code of a ticket: printed (step 0) or for the phone's step."""
+def issue_code(ticket_id: TicketId, keys: SiteKeys, step: int = PRINTED) -> str:
+    """The code of a ticket: PRINTED, on a CARD, or for the phone's step."""
     head = bytes((VERSION, keys.current)) + bytes.fromhex(ticket_id) + step.to_bytes(4, "big")
     return _base45(head + _mac(head, keys.keys[keys.current]))
 
 
-def read_code(text: str, keys: SiteKeys, at: datetime) -> CodeReading | Reason:
-    """The genuine code in `text`, or why it is none: malformed, forged or stale. Never raises on outside text."""
+def examine_code(text: str, keys: SiteKeys, at: datetime) -> CodeReading | Reason:
+    """The genuine code in `text`, stale or not, or why it is none: malformed or forged. Never raises on outside text."""
     raw = _unbase45(text)
     if raw is None or raw[0] != VERSION:
         return Reason.MALFORMED_CODE
@@ -77,12 +89,23 @@ def read_code(text: str, keys: SiteKeys, at: datetime) -> CodeReading | Reason:
         return Reason.FORGED_CODE
     ticket_id = TicketId(head[2 : 2 + TICKET_ID_BYTES].hex())
     step = int.from_bytes(head[2 + TICKET_ID_BYTES :], "big")
-    if step == 0:
-        return CodeReading(ticket_id, 0, 0)
-    steps_off = step - step_at(at)
-    if abs(steps_off) > STEP_TOLERANCE:
-        return Reason.STALE_CODE
-    return CodeReading(ticket_id, step, steps_off)
+    if step in (PRINTED, CARD):
+        return CodeReading(ticket_id, 0, 0, "printed" if step == PRINTED else "card")
+    return CodeReading(ticket_id, step, step - step_at(at), "phone")
+
+
+def read_code(text: str, keys: SiteKeys, at: datetime) -> CodeReading | Reason:
+    """The genuine code in `text` that may be used now, or why not: malformed, forged or stale."""
+    reading = examine_code(text, keys, at)
+    return Reason.STALE_CODE if isinstance(reading, CodeReading) and reading.stale else reading
+
+
+def code_mark(text: str, keys: SiteKeys) -> str:
+    """A short keyed digest of what was shown where it named no ticket: tells that it was the same thing, and not what it was.
+
+    It changes with the site's current key.
+    """
+    return hmac.digest(keys.keys[keys.current], _MARKED + text.encode(errors="surrogatepass"), "sha256")[:_MARK_BYTES].hex()
 
 
 def _mac(head: bytes, key: bytes) -> bytes:

@@ -1,75 +1,93 @@
 """The decision at a lane: may the holder of this ticket pass here and now?
 
-Pure and the only implementation of the rules. Each rule is a small function that returns the reason to refuse, or None;
-the first refusal wins, so their order is part of the contract (what is said to the guest when several apply).
+Pure, and the only place where the rules (`resort/access/rules.py`) are put to a scan. `decide` runs their checks and nothing
+else; `trace` runs the very same checks to the end and says what each of them saw, for people who ask why.
 """
 
-from collections.abc import Callable
-from datetime import date
+from datetime import datetime
 
 import msgspec
 
-from resort.access.entitlement import TicketRecord
+from resort.access.entitlement import Medium, TicketRecord
+from resort.access.gate_rules import GateRules
 from resort.access.reasons import Reason, explain
+from resort.access.rules import NOBODY_ELSE, RULES, Inputs, Scan, case_of, inside
+from resort.access.service_day import local_time
 from resort.site import LaneClass
 from resort.texts import Text
 
 
-class Scan(msgspec.Struct, frozen=True, gc=False):
-    """A genuine code shown at a lane: where, and on which local day."""
-
-    lane_class: LaneClass
-    today: date
-
-
 class Decision(msgspec.Struct, frozen=True):
-    """The verdict with its stable reason and the sentence that people read."""
+    """The verdict with its stable reason and the sentence that people read.
+
+    `warning`: admitted, but a rule that only warns would have refused for this.
+    """
 
     admitted: bool
     reason: Reason
     explanation: Text
+    warning: Reason | None = None
 
 
-Rule = Callable[[Scan, TicketRecord], Reason | None]
+class RuleTrace(msgspec.Struct, frozen=True):
+    """What one rule made of a scan: `reason` None lets the holder pass, else `says` is its sentence. `inputs`: what it saw."""
+
+    rule: str
+    inputs: Inputs
+    reason: Reason | None = None
+    says: Text | None = None
 
 
-def _not_blocked(_scan: Scan, ticket: TicketRecord) -> Reason | None:
-    return Reason.BLOCKED if ticket.entitlement.status == "blocked" else None
+_ADMITTED = Decision(True, Reason.ADMITTED, explain(Reason.ADMITTED))
+_ADMITTED_INSIDE = Decision(True, Reason.ADMITTED, explain(Reason.ADMITTED), Reason.STILL_INSIDE)
+_REFUSALS = {reason: Decision(False, reason, explain(reason)) for reason in Reason}
+_CHECKS = tuple(rule.check for rule in RULES)
 
 
-def _right_day(scan: Scan, ticket: TicketRecord) -> Reason | None:
-    return None if ticket.entitlement.valid_on == scan.today else Reason.WRONG_DAY
-
-
-def _right_lane(scan: Scan, ticket: TicketRecord) -> Reason | None:
-    return None if scan.lane_class in ticket.entitlement.lane_classes else Reason.WRONG_LANE
-
-
-def _not_in_use(_scan: Scan, ticket: TicketRecord) -> Reason | None:
-    return Reason.IN_USE if ticket.usage.open_grant is not None else None
-
-
-def _entries_left(_scan: Scan, ticket: TicketRecord) -> Reason | None:
-    if ticket.entitlement.entries is None or ticket.usage.used < ticket.entitlement.entries:
-        return None
-    return Reason.OUTCOME_UNKNOWN if ticket.usage.unknown else Reason.ALREADY_USED
-
-
-# Rules that staff can act on come first; "used" comes before "wrong lane" so that a copied code is called what it is.
-RULES: tuple[Rule, ...] = (_not_blocked, _right_day, _not_in_use, _entries_left, _right_lane)
+def scan_at(
+    gate: GateRules,
+    lane_class: LaneClass,
+    at: datetime,
+    medium: Medium = "printed",
+    step: int = 0,
+    admits: frozenset[LaneClass] = NOBODY_ELSE,
+) -> Scan:
+    """A genuine code shown at a lane of this gate at `at` (aware); `step` is that of a rotating code."""
+    return Scan(lane_class, at, local_time(at, gate.timezone, gate.day_begins), medium, step, admits)
 
 
 def refusal(reason: Reason) -> Decision:
     """The decision that refuses for `reason`."""
-    return Decision(False, reason, explain(reason))
+    return _REFUSALS[reason]
 
 
-def decide(scan: Scan, ticket: TicketRecord | None) -> Decision:
-    """Admit or refuse; None stands for a ticket that was never sold. The time enters through `scan.today`."""
+def decide(scan: Scan, ticket: TicketRecord | None, gate: GateRules, bound: TicketRecord | None = None) -> Decision:
+    """Admit or refuse. `ticket` None stands for a ticket that was never sold.
+
+    `bound` is the ticket that a companion's is bound to. Without it a companion is refused as COMPANION_ALONE, after every
+    other rule has let him pass: look that ticket up then, and decide again with it.
+    """
     if ticket is None:
-        return refusal(Reason.UNKNOWN_TICKET)
-    for rule in RULES:
-        reason = rule(scan, ticket)
+        return _REFUSALS[Reason.UNKNOWN_TICKET]
+    case = case_of(scan, ticket, gate, bound)
+    for check in _CHECKS:
+        reason = check(case)
         if reason is not None:
-            return refusal(reason)
-    return Decision(True, Reason.ADMITTED, explain(Reason.ADMITTED))
+            return _REFUSALS[reason]
+    return _ADMITTED_INSIDE if gate.passback == "soft" and inside(case) else _ADMITTED
+
+
+def trace(scan: Scan, ticket: TicketRecord | None, gate: GateRules, bound: TicketRecord | None = None) -> list[RuleTrace]:
+    """Every rule in the order in which they speak, with what it saw and what it says; arguments as for `decide`.
+
+    The first one with a reason is what `decide` answers; with none, the holder is admitted. A ticket that was never sold has
+    one entry, named `sold`. Whether the code is genuine and fresh comes before: `resort.access.codes.examine_code`.
+    """
+    if ticket is None:
+        return [RuleTrace("sold", {}, Reason.UNKNOWN_TICKET, explain(Reason.UNKNOWN_TICKET))]
+    case = case_of(scan, ticket, gate, bound)
+    return [_traced(rule.name, rule.inputs(case), rule.check(case)) for rule in RULES]
+
+
+def _traced(rule: str, inputs: Inputs, reason: Reason | None) -> RuleTrace:
+    return RuleTrace(rule, inputs, reason, None if reason is None else explain(reason))

@@ -9,11 +9,11 @@ from typing import Literal
 import msgspec
 
 from resort.ids import GateId, GrantId, LaneId, TicketId
+from resort.site import Attention as Attention
 from resort.site import LaneClass
+from resort.site import Medium as Medium
 
 TicketStatus = Literal["active", "blocked", "revoked", "refunded", "transferred"]
-Medium = Literal["printed", "phone", "card"]
-Attention = Literal["photo", "height", "age_proof", "student_card"]  # what staff should look at when the holder passes
 
 
 class Hours(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from resort.access.entitlement import TicketRecord
+from resort.access.gate_rules import GateRules, gate_rules
 from resort.access.reasons import Reason
 from resort.clock import Moment
 from resort.ids import EventId, GateId, GrantId, IdSource, LaneId, ScanId, TicketId
@@ -24,19 +25,31 @@ from resort.messages import (
     ScanRefused,
 )
 from resort.ports import TurnstileStatus
-from resort.site import LaneClass, LaneLimits
+from resort.site import Direction, GateSite, LaneClass, LaneLimits, LaneSite, Site
 
 COUNTER_MODULUS = 2**32
 
 
 class LaneSettings(msgspec.Struct, frozen=True):
-    """What the site file says of this lane."""
+    """What the site file says of this lane; see `lane_settings`."""
 
     gate_id: GateId
     lane_id: LaneId
     lane_class: LaneClass
     limits: LaneLimits
-    zone: ZoneInfo
+    zone: ZoneInfo  # the time zone
+    direction: Direction = "entry"
+    rules: GateRules | None = None  # None: a gate with no zone, lift or intervals
+
+    @property
+    def gate(self) -> GateRules:
+        """What the rules need to know of the gate."""
+        return self.rules or GateRules(self.gate_id, self.zone)
+
+
+def lane_settings(site: Site, gate: GateSite, lane: LaneSite) -> LaneSettings:
+    """Everything the site file says of one lane."""
+    return LaneSettings(gate.id, lane.id, lane.lane_class, site.lane_limits, site.zone, lane.direction, gate_rules(site, gate))
 
 
 class Latency(msgspec.Struct):

@@ -20,7 +20,7 @@ from enum import StrEnum
 import msgspec
 
 from resort.access.codes import CodeReading, SiteKeys, read_code
-from resort.access.decision import Decision, Scan, decide, refusal
+from resort.access.decision import Decision, decide, refusal, scan_at
 from resort.access.entitlement import TicketRecord
 from resort.access.lane_journal import LaneJournal, LaneSettings, Latency, turns
 from resort.access.lane_messages import (
@@ -321,7 +321,8 @@ class LaneMachine:
     def _on_record(self, record: TicketRecord | None, now: Moment) -> list[Command]:
         pending = self._deciding("TicketFound")
         pending.tries += 1
-        decision = decide(Scan(self.settings.lane_class, now.at.astimezone(self.settings.zone).date()), record)
+        gate = self.settings.gate
+        decision = decide(scan_at(gate, self.settings.lane_class, now.at), record, gate)
         if not decision.admitted or record is None or pending.ticket_id is None:
             return self._refuse(decision, now)
         if pending.tries > self.settings.limits.conflict_tries:

@@ -27,6 +27,25 @@ class Reason(StrEnum):
     LANE_BUSY = "lane_busy"
     LEDGER_UNAVAILABLE = "ledger_unavailable"
     TURNSTILE_UNAVAILABLE = "turnstile_unavailable"
+    REVOKED = "revoked"
+    REFUNDED = "refunded"
+    TRANSFERRED = "transferred"
+    WRONG_MEDIUM = "wrong_medium"
+    BLACKOUT_DAY = "blackout_day"
+    OUT_OF_HOURS = "out_of_hours"
+    WRONG_PLACE = "wrong_place"
+    DAYS_USED_UP = "days_used_up"
+    TIME_USED_UP = "time_used_up"
+    CODE_REPLAYED = "code_replayed"
+    TOO_SOON = "too_soon"
+    STILL_INSIDE = "still_inside"
+    IMPOSSIBLE_TRAVEL = "impossible_travel"
+    COMPANION_ALONE = "companion_alone"
+    SPOOL_FULL = "spool_full"
+    LANE_RELEASED = "lane_released"
+    EXIT_LANE = "exit_lane"
+    GRANT_OPEN = "grant_open"
+    NOTHING_TO_ANNUL = "nothing_to_annul"
 
 
 EXPLANATIONS: dict[Reason, Text] = {
@@ -37,7 +56,7 @@ EXPLANATIONS: dict[Reason, Text] = {
         "此票上次放行结果未知, 请联系工作人员", "It is not known whether this ticket was used; please ask our staff"
     ),
     Reason.WRONG_DAY: Text("此票不是今天的票", "This ticket is for another day"),
-    Reason.WRONG_LANE: Text("此票不能走快速通道", "This ticket does not cover the fast lane"),
+    Reason.WRONG_LANE: Text("此票不能走此类通道", "This ticket does not cover this kind of lane"),
     Reason.BLOCKED: Text("此票已被停用", "This ticket has been blocked"),
     Reason.UNKNOWN_TICKET: Text("查无此票", "No such ticket was sold"),
     Reason.FORGED_CODE: Text("无效的票码", "This code was not issued by the resort"),
@@ -48,6 +67,27 @@ EXPLANATIONS: dict[Reason, Text] = {
     Reason.LANE_BUSY: Text("请稍候再试", "One moment, please try again"),
     Reason.LEDGER_UNAVAILABLE: Text("系统暂时不可用, 请稍候", "The ticket register is away; please wait a moment"),
     Reason.TURNSTILE_UNAVAILABLE: Text("闸机暂时不可用", "The turnstile is not available"),
+    Reason.REVOKED: Text("此票已被收回", "This ticket has been revoked"),
+    Reason.REFUNDED: Text("此票已退款", "This ticket has been refunded"),
+    Reason.TRANSFERRED: Text("此票已转让, 请出示新票", "This ticket was passed on; please show the new one"),
+    Reason.WRONG_MEDIUM: Text("此票不能以这种形式使用", "This ticket cannot be shown in this form"),
+    Reason.BLACKOUT_DAY: Text("此票今天不可用 (除外日)", "This ticket is not valid today (blackout day)"),
+    Reason.OUT_OF_HOURS: Text("不在此票的使用时段内", "This ticket is not valid at this hour"),
+    Reason.WRONG_PLACE: Text("此票不含此处", "This ticket does not cover this place"),
+    Reason.DAYS_USED_UP: Text("此票的天数已用完", "All days of this ticket have been used"),
+    Reason.TIME_USED_UP: Text("此票的时间已用完", "The time of this ticket is used up"),
+    Reason.CODE_REPLAYED: Text("此票码已用过, 请刷新后再试", "This code was used already; please refresh it and try again"),
+    Reason.TOO_SOON: Text("两次使用间隔太短, 请稍候", "It is too soon after the last ride; please wait"),
+    Reason.STILL_INSIDE: Text("持票人尚未离开此区域", "The holder of this ticket has not left this area"),
+    Reason.IMPOSSIBLE_TRAVEL: Text(
+        "此票刚在别处使用过, 请联系工作人员", "This ticket was used elsewhere a moment ago; please ask our staff"
+    ),
+    Reason.COMPANION_ALONE: Text("请让所陪同的人先通过", "Please let the one you accompany go first"),
+    Reason.SPOOL_FULL: Text("系统暂时无法记录, 请联系工作人员", "Nothing can be recorded right now; please ask our staff"),
+    Reason.LANE_RELEASED: Text("通道已消防释放, 可直接通行", "The lane is released; everybody may go through"),
+    Reason.EXIT_LANE: Text("此通道只供离开", "This lane is an exit"),
+    Reason.GRANT_OPEN: Text("上一次放行尚未结束", "The last grant has no outcome yet"),
+    Reason.NOTHING_TO_ANNUL: Text("没有可撤销的放行", "There is no grant to annul"),
 }
 
 

@@ -30,7 +30,8 @@ def use(usage: Usage, event: TicketEvent) -> Usage:
             )
             return replace(usage, open=opened)
         case TicketExited():
-            return replace(usage, zone=None)
+            # At the exit of another zone than the holder is in, nothing is learnt of this one.
+            return replace(usage, zone=None) if usage.zone == event.zone else usage
         case GrantAnnulled():
             return _give_back(usage, event)
     if usage.open is None or usage.open.grant_id != event.grant_id:

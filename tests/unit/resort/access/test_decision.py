@@ -1,17 +1,22 @@
 """The decision: one ticket, one scan, one reason."""
 
-from datetime import date
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 
-from resort.access.decision import Scan, decide
+from resort.access.decision import decide, scan_at
 from resort.access.entitlement import Entitlement, TicketRecord, Usage
+from resort.access.gate_rules import GateRules
 from resort.access.reasons import EXPLANATIONS, Reason
+from resort.ids import GateId
 from resort.site import LaneClass
 from tests.unit.resort.access.lane_stand import OPEN
 
 TODAY = date(2026, 12, 12)
+MORNING = datetime(2026, 12, 12, 1, tzinfo=UTC)
+GATE = GateRules(GateId("north"), ZoneInfo("Asia/Shanghai"))
 TICKET = TicketRecord(1, Entitlement("single", "adult", TODAY, 1, ("standard",)), Usage())
 
 
@@ -38,7 +43,7 @@ def _with(usage: Usage | None = None, **entitlement: object) -> TicketRecord:
     ],
 )
 def test_reason(ticket: TicketRecord | None, lane_class: LaneClass, reason: Reason) -> None:
-    decision = decide(Scan(lane_class, TODAY), ticket)
+    decision = decide(scan_at(GATE, lane_class, MORNING), ticket, GATE)
     assert decision.reason is reason
     assert decision.admitted == (reason is Reason.ADMITTED)
 
