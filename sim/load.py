@@ -74,7 +74,7 @@ class Load:
 
     def start(self) -> None:
         """Buy the tickets; then, unless the order says `hold`, let the guests come."""
-        self.phase = "buying"
+        self._enter("buying")
         self._work = asyncio.create_task(self._run(), name="load")
 
     def go(self) -> None:
@@ -149,9 +149,10 @@ class Load:
         try:
             await self._buy_all()
             if self._order.hold:
-                self.phase = "stocked"
+                self._enter("stocked")
                 await self._went.wait()
-            await self._serve_all()
+            if not self._problem:
+                await self._serve_all()
         except SnowgateError as error:
             self._fail(str(error))
         except Exception as error:  # a mistake of ours: the drill must not wait for a load that is dead
@@ -163,7 +164,8 @@ class Load:
         lane_ids = [lane.lane_id for lane in self._lanes]
         self._began = self._clock.now()
         self.tell(LoadBegan(order.seed, order.rate_per_s, order.scans, lane_ids, **when(self._began)))
-        self.phase, self._coming = "running", True
+        self._enter("running")
+        self._coming = True
         async with asyncio.TaskGroup() as group:
             served = [group.create_task(lane.serve(), name=f"load at {lane.lane_id}") for lane in self._lanes]
             self._arrivals = group.create_task(self._arrive(), name="load arrivals")
@@ -177,8 +179,7 @@ class Load:
             steel = lane.steel
             counted = (steel.pulses, steel.unlocks, steel.counter_in, steel.counter_out)
             self.tell(SteelCounted(lane.lane_id, *counted, **when(self._ended)))
-        if not self._problem:
-            self.phase = "done"
+        self._enter("done")
 
     async def _arrive(self) -> None:
         """The plan's guests, each at his time; late ones at once, so that the rate holds on a machine that was busy."""
@@ -192,6 +193,10 @@ class Load:
             lane.join(visit)
         self._coming = False
         self._moved.set()
+
+    def _enter(self, phase: LoadPhase) -> None:
+        if not self._problem:  # failed stays failed
+            self.phase = phase
 
     def _fail(self, problem: str) -> None:
         if not self._problem:

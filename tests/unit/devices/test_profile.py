@@ -47,6 +47,13 @@ def test_every_bundled_profile_loads_under_its_own_name() -> None:
         assert load_profile(path.stem).name == path.stem
 
 
+def test_the_drills_profile_differs_by_its_name_and_its_open_window_only() -> None:
+    bundled, drill = load_profile("pulse_coil"), load_profile("pulse_coil_drill")
+    timings = msgspec.structs.replace(drill.timings, open_window_ms=bundled.timings.open_window_ms)
+    assert msgspec.structs.replace(drill, name=bundled.name, timings=timings) == bundled
+    assert drill.timings.open_window_ms < 1_200
+
+
 def test_a_profile_loads_from_a_path(tmp_path: Path) -> None:
     path = tmp_path / "own.yaml"
     path.write_text(changed("name", "own"), encoding="utf-8")

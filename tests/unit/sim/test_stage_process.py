@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from datetime import date
 from pathlib import Path
 
 import msgspec
@@ -16,15 +17,19 @@ import pytest
 import pytest_asyncio
 import yaml
 
-from resort.errors import Bug, Unavailable
+from orchestrator.stages import LoadMix, LoadOrder, LoadTally
+from resort.errors import Bug, Invalid, Unavailable
 from resort.ids import LaneId
 from resort.site import CameraSite, GateSite, LaneSite, Site, TurnstileSite
 from sim.stage_process import ROOT, StageProcess
+from sim.truth import DeviceOrdered, LoadBegan, read_truth
 
 pytestmark = pytest.mark.realtime
 
 WAIT_S = 60
 SEED = 5
+TODAY = date(2026, 12, 5)
+DRILL = ROOT / "config" / "drill.yaml"
 
 
 def written(site: Site, folder: Path, *gates: GateSite) -> Path:
@@ -141,3 +146,32 @@ async def test_what_is_real_is_not_played(stage: StageProcess, demo_site: Site, 
     addresses = await stage.start(written(demo_site, tmp_path, mixed, elsewhere), SEED)
     assert set(addresses.buses) == {"village"}
     assert set(addresses.cameras) == {"village-1"}
+
+
+async def test_a_drills_orders_go_through_the_pipes(stage: StageProcess, tmp_path: Path) -> None:
+    addresses = await stage.start(DRILL, SEED)
+    assert addresses.cameras["north-1"].startswith("tcp://127.0.0.1:")
+    truth = tmp_path / "truth.jsonl"
+    order = LoadOrder(
+        str(truth), 100.0, 5, mix=LoadMix(0, 0, 0, 0, 1, 0, 0, 0), patience_ms=20.0, hold=True
+    )  # forgers buy nothing
+    await stage.load("http://127.0.0.1:1", "key", TODAY, order)
+    await until_phase(stage, "stocked")
+    await stage.silence("north-1", on=True, obeys=True)
+    await stage.go()
+    tally = await until_phase(stage, "done")
+    assert (tally.presented, tally.kinds, tally.done) == (5, {"forged": 5}, True)
+    assert set(tally.steel) == set(addresses.cameras)
+    assert [type(record) for record in read_truth(truth)][:2] == [DeviceOrdered, LoadBegan]
+    with pytest.raises(Invalid, match="not stocked"):
+        await stage.go()
+    assert (await stage.pause())["gave_up"] == 5
+
+
+async def until_phase(stage: StageProcess, phase: str) -> LoadTally:
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            tally = await stage.tally()
+            if tally.phase == phase:
+                return tally
+            await asyncio.sleep(0.01)

@@ -55,6 +55,28 @@ def test_a_hindered_controller_takes_the_pulse_and_stays_locked(steel: SimTurnst
     assert (steel.pulses, steel.unlocked) == (1, False)
 
 
+@pytest.mark.parametrize("hindrance", ["", "fault", "exit_only"])
+def test_only_a_pulse_that_unlocks_counts_as_an_unlocking(steel: SimTurnstile, hindrance: str) -> None:
+    if hindrance:
+        setattr(steel, hindrance, True)
+    steel.pulse_entry()
+    steel.pulse_entry()
+    assert (steel.pulses, steel.unlocks) == (2, 0 if hindrance else 2)
+
+
+def test_the_watcher_is_told_before_anybody_can_act(steel: SimTurnstile) -> None:
+    seen: list[tuple[str, int, int, int]] = []
+    signals = steel.subscribe()
+    steel.watcher = lambda what: seen.append((what, steel.unlocks, steel.counter_in, signals.qsize()))
+    steel.pulse_entry()
+    steel.push_in()
+    steel.force_in()
+    steel.push_in()  # locked: nothing turns
+    steel.push_out()
+    assert [entry[:3] for entry in seen] == [("unlock", 1, 0), ("turn", 1, 1), ("turn", 1, 2)]
+    assert seen[0][3] == 0  # no guest has heard of it yet
+
+
 def test_forcing_turns_a_locked_arm_and_uses_up_an_unlocked_one(steel: SimTurnstile) -> None:
     steel.force_in()
     assert steel.counter_in == 1

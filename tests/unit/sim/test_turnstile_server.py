@@ -15,7 +15,7 @@ from devices.profile import load_profile
 from resort.clock import ManualClock, SystemClock
 from resort.errors import Unavailable
 from sim.turnstile import SimTurnstile
-from sim.turnstile_server import TurnstileServer
+from sim.turnstile_server import Silence, TurnstileServer
 
 PROFILE = load_profile("pulse_coil")
 
@@ -254,3 +254,21 @@ async def test_a_taken_port_is_told(server: TurnstileServer) -> None:
     with pytest.raises(Unavailable, match=str(server.port)):
         await second.start()
     await second.stop()
+
+
+PULSE, STATUS = bytes.fromhex("05 0000 ff00"), bytes.fromhex("04 0000 0001")
+
+
+@pytest.mark.parametrize(("silence", "pulses"), [("deaf", 0), ("mute", 1)])
+async def test_a_silent_unit_answers_nothing_on_a_connection_that_stays_open(
+    server: TurnstileServer, client: RawClient, steel: SimTurnstile, silence: Silence, pulses: int
+) -> None:
+    server.silent[1] = silence
+    client.writer.write(framed(PULSE, transaction=1))
+    assert await client.ask(STATUS, unit=0, transaction=2) == bytes.fromhex(
+        "04 02 0105"
+    )  # the neighbour is the first to answer
+    assert steel.pulses == pulses
+    del server.silent[1]
+    assert await client.ask(STATUS, transaction=3) == bytes.fromhex("04 02 0105")  # and what it missed never comes
+    assert steel.pulses == pulses
