@@ -1,8 +1,8 @@
 """A lane process's spool: its events on its own disk, from before they count until SQL has them.
 
 Promise: what `append` took survives a kill and a power cut. Appends that come while the disk is busy share its next
-fdatasync, which runs in a thread; the file is filled with zeros ahead of its use, so that a full disk is met before a grant
-and not in the middle of one. The living owner holds a lock on the file: who gets it knows that the owner is dead.
+synchronous write, which a thread does; the file is filled with zeros ahead of its use, so that a full disk is met before
+a grant and not in the middle of one. The living owner holds a lock on the file: who gets it knows that the owner is dead.
 How records look is in `storage/spool_file.py`, what goes where in `storage/spool_book.py`.
 """
 
@@ -14,13 +14,13 @@ import os
 import shutil
 from collections import deque
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from resort.errors import Bug, Busy, SpoolFull
 from resort.ids import LaneId
 from resort.messages import JournalEvent, encode_event
+from storage.disk_thread import DiskThread
 from storage.spool_book import LEFT_BY_GRANTS, PART, Round, SpoolBook, decoded, no_room
 from storage.spool_file import HEAD, SEGMENT, read_content
 
@@ -60,7 +60,7 @@ class Spool:
         self._quiet = asyncio.Event()
         self._quiet.set()
         self._closed = False
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
+        self._thread = DiskThread(f"spool {path.stem}")
 
     @classmethod
     def open(cls, path: Path, max_bytes: int = MAX_BYTES, segment: int = SEGMENT) -> "Spool":
@@ -79,6 +79,7 @@ class Spool:
             spool = cls(path, fd, max(LEAST_SEGMENTS, max_bytes // segment), segment)
             spool._recover()
             _sync_folder(path.parent)
+            spool._thread.start()
         except BlockingIOError:
             os.close(fd)
             raise Busy(f"The spool {path.name}", 0.2) from None
@@ -132,8 +133,8 @@ class Spool:
             plan = self._book.begin()
             self._book.mark(plan)
             if plan.writes:
-                await asyncio.get_running_loop().run_in_executor(self._thread, self._write, plan.writes)
-        self._thread.shutdown()
+                self._write(plan.writes)
+        self._thread.close()
         os.close(self._fd)
 
     # ---- what SQL does not have
@@ -172,8 +173,7 @@ class Spool:
         loop = asyncio.get_running_loop()
         if self._lacks_segments() and (not self._shortage or loop.time() - self._tried_at >= TRY_AGAIN_S):
             self._tried_at = loop.time()
-            growing = loop.run_in_executor(self._thread, self._grow)
-            growing.add_done_callback(lambda _: self._next_round())
+            self._thread.run(self._grow, lambda _: self._next_round())
             return
         taken: list[_Asked] = []
         try:
@@ -193,8 +193,7 @@ class Spool:
             self._rest()
             return
         self._tried_at = loop.time()
-        writing = loop.run_in_executor(self._thread, self._write, plan.writes)
-        writing.add_done_callback(lambda done: self._written(plan, taken, done.exception()))
+        self._thread.run(lambda: self._write(plan.writes), lambda error: self._written(plan, taken, error))
 
     def _written(self, plan: Round, asked: list[_Asked], error: BaseException | None) -> None:
         if error is None:
@@ -259,8 +258,7 @@ class Spool:
 
     def _write(self, writes: Sequence[tuple[int, bytearray]]) -> None:
         for offset, data in writes:
-            _write_all(self._fd, data, offset)
-        os.fdatasync(self._fd)
+            _write_all(self._fd, data, offset, os.RWF_DSYNC)
 
     def _recover(self) -> None:
         content = read_content(self._fd, self._book.segment)
@@ -317,10 +315,10 @@ def _set_aside(path: Path) -> str:
     return copy.name
 
 
-def _write_all(fd: int, data: bytes | bytearray, offset: int) -> None:
+def _write_all(fd: int, data: bytes | bytearray, offset: int, flags: int = 0) -> None:
     view = memoryview(data)
     while view:
-        written = os.pwrite(fd, view, offset)
+        written = os.pwritev(fd, [view], offset, flags)
         view, offset = view[written:], offset + written
 
 
