@@ -13,21 +13,19 @@ import msgspec
 import psutil
 
 from actors.feed_client import RayFeed, RayGates
-from actors.pricing_client import RayPricingShards
 from orchestrator.cluster import Cluster, Stores, start_local_ray
 from orchestrator.drills import load_drill
 from orchestrator.leftovers import RunFile, end_processes
 from orchestrator.parts import OpenResort, Window
+from orchestrator.selling import Selling
 from orchestrator.settings import load_site, needs_stage, places, with_addresses
 from orchestrator.stages import Stage, StageAddresses
 from resort.clock import SystemClock, rehearse_clock
 from resort.errors import PartMissing, SnowgateError
 from resort.ids import RandomIds
 from resort.site import Site
-from sales.office import TicketOffice
 from storage.accounts import Accounts
 from storage.database import Database
-from storage.entitlements_redis import RedisEntitlements
 from storage.journal_sql import JournalStore
 from storage.journal_stream import JournalStream
 from storage.key_file import ensure_keys
@@ -123,13 +121,17 @@ class OpenSite:
         ended = await asyncio.to_thread(run_file.end_recorded)
         if ended:
             self._tell(f"ended {ended} processes that a killed run had left behind")
-        self._keys = ensure_keys(self.places.key_file)
+        ensure_keys(self.places.key_file, self.clock.now().at)
         redis_url, addresses = await self._open_parts()
         run_file.record_children()
         # Before any lane can decide on it: has the ledger everything that SQL knows?
         rebuilt = await ensure_ledger(self.redis, self.site_name, self.journal, TicketStore(self.database), self.clock)
         if rebuilt:
             self._tell(f"the admission ledger was rebuilt from SQL: {rebuilt} tickets")
+        # And the ledger what staff ordered while the site was closed?
+        self._selling = Selling(self.database, redis_url, self.site_name, self.site, self.places.key_file, self.clock, self.ids)
+        self._closers.push_async_callback(self._selling.close)
+        await self._selling.desk.tell_pending()
         self.cluster = Cluster(
             with_addresses(self.site, addresses.buses, addresses.cameras),
             Stores(redis_url, self.places.database_url, self.places.key_file, self.site_name, self.drill),
@@ -139,7 +141,7 @@ class OpenSite:
         run_file.record_children()
         self._tell("Ray is ready")
         await self.cluster.start_actors(lambda name, ready, size: self._tell(f"{ready}/{size} {name} is ready"))
-        await self._open_windows(redis_url)
+        await self._open_windows()
         await self._open_doors()
         run_file.record_children()
         self.opened_in_s = self.clock.now().ms_since(self._began) / 1000
@@ -205,17 +207,15 @@ class OpenSite:
         self._tell("the rehearsal stage plays turnstiles and cameras")
         return addresses
 
-    async def _open_windows(self, redis_url: str) -> None:
-        publisher_redis = connect(redis_url)
-        self._closers.push_async_callback(publisher_redis.aclose)
-        pricing = RayPricingShards(self.site.runtime.pricing_shards)
-        publisher = RedisEntitlements(publisher_redis, self.site_name, self.clock)
-        office = TicketOffice(self.database, pricing, publisher, self._keys, self.site, self.clock, self.ids)
-        await office.start()
-        self._closers.push_async_callback(office.close)
+    async def _open_windows(self) -> None:
+        selling = self._selling
+        await selling.start()
+        self._closers.push_async_callback(selling.stop)
         self.accounts = Accounts(self.database, self.clock, self.ids)
         self.first_password = await self.accounts.ensure_admin()
-        resort = OpenResort(self.site, self.clock, self.ids, office, self.accounts, RayFeed(), RayGates(self.site))
+        resort = OpenResort(
+            self.site, self.clock, self.ids, selling.office, self.accounts, RayFeed(), RayGates(self.site), selling.desk
+        )
         for point in entry_points(group="snowgate.windows"):
             window: Window = point.load()()
             self._closers.push_async_callback(window.stop)

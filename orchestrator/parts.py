@@ -11,6 +11,7 @@ from resort.ids import IdSource
 from resort.ports import FeedSource, GateControl
 from resort.site import Site
 from sales.office import TicketOffice
+from sales.tickets import TicketDesk
 from storage.accounts import Accounts
 
 
@@ -25,6 +26,7 @@ class OpenResort:
     accounts: Accounts
     feed: FeedSource
     gates: GateControl
+    desk: TicketDesk
 
 
 class Window(Protocol):

@@ -90,6 +90,10 @@ class TicketOffice:
         """Stop the net; idempotent."""
         await self._net.close()
 
+    def use_keys(self, keys: SiteKeys) -> None:
+        """Print codes with these keys from now on."""
+        self._keys = keys
+
     def products(self) -> list[ProductSite]:
         """What is sold, in the site file's order."""
         return list(self._site.products)

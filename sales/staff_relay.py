@@ -7,6 +7,7 @@ told instead, each round anew. Telling twice changes nothing.
 
 import asyncio
 import logging
+from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,7 +20,7 @@ from resort.ports import AdmissionLedger, EntitlementPublisher, TicketNews
 from sales.relay import EntitlementRelay
 from storage.database import Database
 from storage.journal_sql import JournalStore
-from storage.journal_stream import JournalStream
+from storage.journal_stream import StreamEntry
 from storage.orders_sql import find_ticket
 from storage.tickets_sql import (
     StaffOrder,
@@ -36,6 +37,14 @@ PAGE = 1_000  # stream entries read at a time
 _log = logging.getLogger("snowgate.sales")
 
 
+class EventTail(Protocol):
+    """What `JournalStream` reads of the stream."""
+
+    async def read_after(self, stream_id: str, most: int, wait_ms: int) -> list[StreamEntry]:
+        """See there."""
+        ...
+
+
 class StaffRelay:
     """Tells what stands in `ticket_changes`, in order, and issues the tickets that take transferred ones' places."""
 
@@ -44,7 +53,7 @@ class StaffRelay:
         db: Database,
         publisher: EntitlementPublisher,
         ledger: AdmissionLedger,
-        stream: JournalStream,
+        stream: EventTail,
         news: TicketNews,
         clock: Clock,
     ) -> None:

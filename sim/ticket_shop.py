@@ -27,8 +27,12 @@ from resort.site import (
 )
 from resort.texts import Text
 from sales.office import TicketOffice
-from sim.memory_sales import LocalPricing, MemoryPublisher
+from sales.staff_relay import StaffRelay
+from sales.tickets import TicketDesk
+from sim.memory_ledger import MemoryLedger
+from sim.memory_sales import LocalPricing, MemoryNews, MemoryPublisher
 from storage.database import Database
+from storage.journal_stream import StreamEntry
 from storage.migrate import upgrade
 
 MORNING = datetime(2026, 12, 1, 1, 0, tzinfo=UTC)  # 9:00 in Shanghai, a Tuesday
@@ -70,11 +74,20 @@ class Shop:
     pricing: LocalPricing
     lanes: MemoryPublisher
     office: TicketOffice
+    desk: TicketDesk
 
     async def quoted(self, adults: int = 1, children: int = 0, day: date = TODAY) -> Quote:
         """A quote for today's day ticket."""
         units = {unit: number for unit, number in (("adult", adults), ("child", children)) if number}
         return await self.office.quote(QuoteRequest("day", day, units))
+
+
+class NoStream:
+    """A journal stream in which nothing happens: this shop has no lanes."""
+
+    async def read_after(self, stream_id: str, most: int, wait_ms: int) -> list[StreamEntry]:
+        """Nothing."""
+        return []
 
 
 @asynccontextmanager
@@ -94,9 +107,11 @@ async def open_shop(
     db = Database(url)
     pricing = LocalPricing(site, url, clock, ids)
     office = TicketOffice(db, pricing, lanes, SHOP_KEYS, site, clock, ids)
+    desk = TicketDesk(db, StaffRelay(db, lanes, MemoryLedger(), NoStream(), MemoryNews(), clock), site, clock, ids)
     try:
-        yield Shop(url, site, db, pricing, lanes, office)
+        yield Shop(url, site, db, pricing, lanes, office, desk)
     finally:
+        await desk.close()
         await office.close()
         await pricing.close()
         await db.dispose()

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from resort.access.entitlement import TicketStatus
 from resort.feed import AlarmView, GateView, LaneView
 from resort.pricing import Channel
 from resort.site import DayKind, LaneClass, UnitPrice
@@ -19,6 +20,9 @@ Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za
 # JSON numbers above 2**53 - 1 are not exact in every client (RFC 8259, section 6).
 MinorUnits = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 CurrencyCode = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}(?![\s\S])")]
+
+
+Note = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]  # printable, which is checked where it is used
 
 
 class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,6 +79,19 @@ class LaneModeAsk(Ask, frozen=True):
     """Open a lane to guests, or close it. Exit, fire release and power loss never wait for this."""
 
     mode: Literal["open", "closed"]
+
+
+class TicketStatusAsk(Ask, frozen=True):
+    """What is to become of a ticket, and why: the note goes into the journal."""
+
+    status: TicketStatus
+    note: Note
+
+
+class GrantSettleAsk(Ask, frozen=True):
+    """Why an entry of unknown outcome is given back."""
+
+    note: Note
 
 
 class LaneModeView(msgspec.Struct, frozen=True):

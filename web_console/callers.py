@@ -62,6 +62,10 @@ SHOPPERS = Who("anyone; a channel key or session sets the sales channel", public
 SELLERS = Who("a channel key, or staff in the role cashier or admin", roles=frozenset({"cashier", "admin"}), channels=True)
 STAFF_AND_CHANNELS = Who("a channel key, or any staff", roles=None, channels=True)
 STAFF = Who("any staff", roles=None)
+DESK = Who(
+    "staff in the role cashier, control_room or admin; see there who may order what",
+    roles=frozenset({"cashier", "control_room", "admin"}),
+)
 CONTROL = Who("staff in the role control_room or admin", roles=frozenset({"control_room", "admin"}))
 
 

@@ -23,6 +23,7 @@ from web_console.sales_api import SalesApi
 from web_console.serving import ConsoleRunner, add_headers
 from web_console.session_api import SessionApi
 from web_console.site_api import SiteApi
+from web_console.tickets_api import TicketsApi
 
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - what to type for them, not what to bind
 
@@ -77,6 +78,7 @@ def route_table(resort: OpenResort, hub: FeedHub, sockets: FeedSockets, static_f
     table = [
         *SiteApi(hub, resort.gates, resort.accounts).routes(),
         *SalesApi(resort.office, resort.site).routes(),
+        *TicketsApi(resort.desk).routes(),
         *SessionApi(resort.accounts, sockets.end_session).routes(),
         Route(
             "GET", "/api/feed", sockets.serve, STAFF, "The live feed, a WebSocket: a snapshot, then deltas and heartbeats",

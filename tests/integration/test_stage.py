@@ -135,7 +135,7 @@ async def open_console(folder: Path, site: Site, ledger: KnowingLedger) -> Async
         feed = MemoryFeed(Snapshot(1, clock.now().at, site.name, [], [], []))
         await shop.office.start()
         window = ConsoleWindow(static)
-        address = await window.start(OpenResort(any_port, clock, ids, shop.office, accounts, feed, NoGates()))
+        address = await window.start(OpenResort(any_port, clock, ids, shop.office, accounts, feed, NoGates(), shop.desk))
         try:
             yield address, await accounts.create_channel_key("rehearsal guests", "kiosk")
         finally:

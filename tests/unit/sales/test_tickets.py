@@ -123,7 +123,7 @@ async def bench(tmp_path: Path, redis: Redis, valkey_url: str) -> AsyncIterator[
     stream = JournalStream(redis, SITE)
     lanes = RedisEntitlements(redis, SITE, clock)
     news = MemoryNews()
-    async with open_shop(f"sqlite:///{tmp_path}/snowgate.db", shop_site(entries=10), clock, lanes=lanes) as shop:
+    async with open_shop(f"sqlite:///{tmp_path}/snowgate.db", shop_site(entries=10), clock, lanes=lanes) as shop:  # type: ignore[arg-type]
         relay = StaffRelay(shop.db, lanes, ledger, stream, news, clock)
         desk = TicketDesk(shop.db, relay, shop.site, clock, RandomIds())
         yield Bench(shop, redis, ledger, desk, news, clock, stream, JournalStore(shop.db))

@@ -7,14 +7,17 @@ import msgspec
 import yaml
 
 from orchestrator.parts import OpenResort
+from resort.access.entitlement import TicketStatus
 from resort.clock import ManualClock
 from resort.errors import AmountMismatch, NotFound, NotSignedIn
 from resort.feed import Delta, GateView, LaneView, Snapshot
-from resort.ids import SeededIds
+from resort.ids import SeededIds, TicketId
+from resort.messages import GrantOutcomeUnknown
 from resort.pricing import Quote, QuoteRequest, check_request, make_quote
 from resort.site import ProductSite, Site
 from resort.texts import Text
 from sales.office import OrderView, Payment, TicketView
+from sales.tickets import TicketStanding
 from sim.memory_feed import MemoryFeed
 from storage.accounts import SignedIn, User
 from web_console.feed_hub import FeedTiming
@@ -51,7 +54,7 @@ def lane_view(lane_id: str, passages: int = 0, state: str = "ready", detail: str
         name=Text("道", lane_id),
         lane_class="standard",
         state=state,
-        detail=detail,
+        detail=Text(detail, detail),
         passages=passages,
         refusals=0,
         passages_per_minute=0,
@@ -190,6 +193,31 @@ class FakeGates(Breakable):
         self.orders.append((lane_id, mode, ordered_by))
 
 
+class FakeDesk(Breakable):
+    """Remembers what was ordered of the one ticket there is."""
+
+    def __init__(self) -> None:
+        self.orders: list[tuple[str, str, str]] = []
+
+    async def change_status(self, ticket_id: str, status: TicketStatus, by: str, note: str) -> TicketStanding:
+        self.check()
+        if ticket_id != TICKET:
+            raise NotFound("ticket", ticket_id)
+        self.orders.append((status, by, note))
+        return TicketStanding(TicketId(ticket_id), status, told=True)
+
+    async def unknown_grants(self, ticket_id: str) -> list[GrantOutcomeUnknown]:
+        self.check()
+        if ticket_id != TICKET:
+            raise NotFound("ticket", ticket_id)
+        return []
+
+    async def settle(self, ticket_id: str, grant_id: str, by: str, note: str) -> TicketStanding:
+        self.check()
+        self.orders.append((grant_id, by, note))
+        return TicketStanding(TicketId(ticket_id), "active", told=True)
+
+
 class FakeResort:
     """All parts, and the `OpenResort` that they make."""
 
@@ -198,6 +226,7 @@ class FakeResort:
         self.office = FakeOffice(self.site)
         self.accounts = FakeAccounts()
         self.gates = FakeGates()
+        self.desk = FakeDesk()
         self.feed = MemoryFeed(board(), heartbeat_s=heartbeat_s)
 
     def opened(self) -> OpenResort:
@@ -209,4 +238,5 @@ class FakeResort:
             accounts=self.accounts,
             feed=self.feed,
             gates=self.gates,
+            desk=self.desk,
         )

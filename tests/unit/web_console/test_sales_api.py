@@ -61,6 +61,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
                 accounts=accounts,
                 feed=MemoryFeed(board(), heartbeat_s=0.05),
                 gates=FakeGates(),
+                desk=shop.desk,
             )
         )
         bearer = {"Authorization": f"Bearer {key}"}
