@@ -32,6 +32,7 @@ from storage.database import Database, insert_into
 from storage.tables import journal, tickets
 
 START = "0-0"  # the stream id before the first entry
+PAST_STREAM = ""  # stands for the stream id of what was stored from a spool
 PAGE = 1_000  # events read at a time by iterators
 # Any fixed number: on PostgreSQL one writer at a time makes the order of `seq` the order of commits, so that a reader who
 # goes on after the last `seq` it saw misses nothing. SQLite has one writer anyway.
@@ -62,7 +63,8 @@ class JournalStore:
     async def store(self, batch: Sequence[tuple[str, JournalEvent]]) -> int:
         """Store events with their stream ids, in this order, in one transaction; answers how many were new.
 
-        An event whose id is already stored is ignored, so a batch of unknown outcome can be stored again.
+        The id is `PAST_STREAM` for what did not come by the stream. An event whose id is already stored is ignored, so a
+        batch of unknown outcome can be stored again, and an event may come both ways.
         """
         if not batch:
             return 0
@@ -78,9 +80,11 @@ class JournalStore:
             return len((await connection.execute(statement.returning(journal.c.seq), rows)).all())
 
     async def last_stream_id(self) -> str:
-        """The stream id of the event stored last, `0-0` when there is none. Going on after it misses nothing."""
+        """The stream id of the event stored last of those that came by the stream, `0-0` when there is none. Going on after
+        it misses nothing."""
+        by_stream = select(journal.c.stream_id).where(journal.c.stream_id != PAST_STREAM)
         async with self._db.read() as connection:
-            last = await connection.scalar(select(journal.c.stream_id).order_by(journal.c.seq.desc()).limit(1))
+            last = await connection.scalar(by_stream.order_by(journal.c.seq.desc()).limit(1))
         return str(last) if last is not None else START
 
     async def last_seq(self) -> int:
@@ -172,13 +176,15 @@ class JournalStore:
         )
         return page[::-1]
 
-    async def lane_totals(self, since: datetime) -> dict[str, LaneTotals]:
-        """Passages and refusals by lane id since then; lanes without either are missing."""
+    async def lane_totals(self, since: datetime, up_to: int | None = None) -> dict[str, LaneTotals]:
+        """Passages and refusals by lane id since then, up to that `seq` if any; lanes without either are missing."""
         query = (
             select(journal.c.lane_id, journal.c.kind, func.count())
             .where(journal.c.at >= since, journal.c.kind.in_((CONFIRMED, REFUSED)))
             .group_by(journal.c.lane_id, journal.c.kind)
         )
+        if up_to is not None:
+            query = query.where(journal.c.seq <= up_to)
         async with self._db.read() as connection:
             counts = {(lane, kind): int(number) for lane, kind, number in await connection.execute(query)}
         return {
@@ -222,6 +228,7 @@ def _row(stream_id: str, event: JournalEvent) -> dict[str, object]:
         "at": event.at,
         "gate_id": event.gate_id,
         "lane_id": event.lane_id,
+        "lane_seq": event.lane_seq,
         "ticket_id": getattr(event, "ticket_id", None),
         "grant_id": event.event_id if isinstance(event, GrantIssued) else getattr(event, "grant_id", None),
         "caused_by": event.caused_by,

@@ -4,6 +4,7 @@ Keys, all under one hash tag so that a cluster keeps them together (`{snowgate:<
   :t:<ticket>  hash  v version · e entitlement JSON · u usage JSON
   :l:<lane>    hash  g open grant JSON or empty · in, out  counters of the lane's last event · s number of its last event
   :journal     stream, field `e` the event JSON, and `v` the ticket's new version where the event changed a ticket
+  :stored      hash  by lane, the number of its events up to which SQL has them all
   :epoch       text; absent means that the store lost its memory and must be rebuilt before anybody decides on it
 
 How scripts reach the server is in `storage/script_pipeline.py`. Every failure becomes LedgerUnavailable.
@@ -91,6 +92,11 @@ class LedgerKeys:
     def journal(self) -> str:
         """The stream of events."""
         return f"{{snowgate:{self.site}}}:journal"
+
+    @property
+    def stored(self) -> str:
+        """Up to which number of each lane SQL has everything."""
+        return f"{{snowgate:{self.site}}}:stored"
 
     def ticket(self, ticket_id: str) -> str:
         """The hash of one ticket."""

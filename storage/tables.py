@@ -69,17 +69,19 @@ journal = Table(
     metadata,
     Column("seq", _Serial, primary_key=True, autoincrement=True),
     Column("event_id", String(ID), nullable=False, unique=True),
-    Column("stream_id", String(ID), nullable=False),  # where the event stood in the ledger's stream
+    Column("stream_id", String(ID), nullable=False),  # where the event stood in the ledger's stream; "": it came past it
     Column("kind", String(ID), nullable=False),
     Column("at", UtcDateTime, nullable=False),
     Column("gate_id", String(NAME), nullable=False),
     Column("lane_id", String(NAME), nullable=False),
+    Column("lane_seq", BigInteger, nullable=False, server_default="0"),
     Column("ticket_id", String(ID)),
     Column("grant_id", String(ID)),  # of a grant and of its outcome; counts a grant once however often it was settled
     Column("caused_by", String(NAME), nullable=False),
     Column("body", Text, nullable=False),
     Index(None, "ticket_id", "kind", "grant_id"),
     Index(None, "at", "kind", "lane_id"),
+    Index(None, "lane_id", "lane_seq"),
     sqlite_autoincrement=True,
 )
 
