@@ -109,6 +109,11 @@ class RedisWire:
         if self._watch is None:
             self._watch = loop.call_at(self._deadline, self._look)
 
+    def drop(self) -> None:
+        """Hang up at once; a request under way has failed. `connect` may follow."""
+        if self._session is not None:
+            self._session.end(LinkError("given up"))
+
     async def close(self) -> None:
         """Hang up and wait until the socket is closed. Idempotent."""
         if self._session is not None:

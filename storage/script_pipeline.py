@@ -5,11 +5,12 @@ Measured here, sharing round trips is what makes many lanes in one process cheap
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import hiredis
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as LinkError
 from redis.exceptions import RedisError, ResponseError
 
 from resort.errors import LedgerUnavailable
@@ -65,6 +66,12 @@ class ScriptPipeline:
         if not isinstance(answer, list):
             raise LedgerUnavailable("The admission ledger", "it answered something unknown")
         return answer
+
+    def abandon(self) -> None:
+        """Fail every call at once: nobody will take its answer. What is on its way to the server may be done all the same."""
+        self._wire.drop()
+        _refuse(self._waiting, LinkError("given up"))
+        self._waiting.clear()
 
     async def close(self) -> None:
         """Wait for what is under way, then hang up."""
@@ -145,7 +152,7 @@ def _pack(*parts: bytes | str | int) -> bytes:
     return packed
 
 
-def _refuse(batch: Sequence[_Call], error: Exception) -> None:
+def _refuse(batch: Iterable[_Call], error: Exception) -> None:
     for call in batch:
         if not call.answer.done():
             call.answer.set_exception(unavailable(error))

@@ -155,3 +155,24 @@ async def test_closing_waits_for_what_is_under_way(client: Redis) -> None:
     await asyncio.sleep(0)
     await pipeline.close()
     assert set(await asyncio.gather(*calls)) == {1, 2, 3, 4, 5}
+
+
+async def test_abandoned_calls_fail_at_once_and_the_next_ones_are_answered(
+    pipeline: ScriptPipeline, client: Redis, redis: Redis
+) -> None:
+    echo = Script(client, ECHO)
+    await pipeline.call(echo, ["k"], ["a"])
+    assert await redis.client_pause(PAUSE_MS)
+    calls = [asyncio.ensure_future(pipeline.call(echo, ["k"], [number])) for number in range(20)]
+    await asyncio.sleep(0.01)  # some are sent, the others wait for the answer
+    pipeline.abandon()
+    await asyncio.sleep(0)
+    assert all(isinstance(call.exception(), LedgerUnavailable) for call in calls)
+    async with asyncio.timeout(PATIENCE_S):
+        assert await _answered(pipeline, echo) == [b"k", b"b"]
+
+
+async def test_abandoning_a_pipeline_that_never_connected_is_nothing(client: Redis) -> None:
+    pipeline = ScriptPipeline(client, FENCE)
+    pipeline.abandon()
+    await pipeline.close()
