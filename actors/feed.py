@@ -1,24 +1,28 @@
-"""The feed actor: follows the journal stream and the gates' reports, and answers consoles with snapshots and deltas.
+"""The feed actor: follows the journal and the gates' reports, and answers consoles with snapshots and deltas.
 
-Promise: what it shows is at most a moment old; what it lost by a restart it reads again (day's counts and open alarms from
-SQL, the rest from the stream's tail and the gates). Nothing depends on it: guests pass without a feed.
+Promise: what it shows is at most a moment old, also while the stream is away (it then follows SQL); what it lost by a restart
+it reads again (day's counts and open alarms from SQL, the rest from the journal's tail and the gates). Nothing depends on it:
+guests pass without a feed.
 """
 
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 
 import ray
 from ray.exceptions import RayError
 
 from actors.gate import LaneStanding
+from actors.journal_tail import JournalTail
 from actors.names import NAMESPACE, gate_name
 from actors.tasks import lifelong
 from resort.clock import Moment, SystemClock
-from resort.errors import DatabaseUnavailable, LedgerUnavailable, Unavailable
+from resort.errors import DatabaseUnavailable, Unavailable
 from resort.feed import FeedFrame
 from resort.figures import SiteFigures
+from resort.messages import JournalEvent
 from resort.site import Site
 from resort.site_board import LaneSeen, SiteBoard
 from storage.database import Database
@@ -26,15 +30,13 @@ from storage.journal_sql import JournalStore
 from storage.journal_stream import JournalStream
 from storage.redis_ledger import connect
 
-BATCH = 512
-WAIT_MS = 500
 RETRY_S = 0.2
 GATES_EVERY_S = 0.5
 HEARTBEAT_S = 1.0
 LOAD_S = 2.0
-AWAY_MS = 2_000.0  # a stream that is away for longer makes consoles say that they are stale
+AWAY_MS = 2_000.0  # stream and SQL both away for longer make consoles say that they are stale
 FRAME_GAP_MS = 40.0  # frames are at least this far apart: a busy second costs 25 calls, not one an event
-ALARMS_BACK = timedelta(days=2)
+ALARMS_BACK = timedelta(days=14)
 _log = logging.getLogger("snowgate.feed")
 
 
@@ -50,17 +52,17 @@ class FeedActor:
         self._changed = asyncio.Event()
         self._loaded = asyncio.Event()
         self._closing = asyncio.Event()
-        self._away_since: Moment | None = None  # the stream does not answer since then
         self._tasks: list[asyncio.Task[None]] = []
         self._board = SiteBoard(site, {}, self._clock.now())
 
     async def start(self) -> None:
         """Load the day's counts and open alarms, then follow."""
         self._redis = connect(self._redis_url)
-        self._stream = JournalStream(self._redis, self._site_name)
         self._database = Database(self._database_url)
+        self._store = JournalStore(self._database)
+        self._tail = JournalTail(JournalStream(self._redis, self._site_name), self._store, self._clock, self._take)
         self._tasks = [
-            lifelong(self._follow_stream(), "feed stream"),
+            lifelong(self._follow_journal(), "feed journal"),
             lifelong(self._follow_gates(), "feed gates"),
         ]
 
@@ -69,8 +71,8 @@ class FeedActor:
         return True
 
     async def next_frame(self, since: int | None) -> FeedFrame:
-        """See the port `FeedSource`. Raises Unavailable while the board is not loaded, or the stream is away for a while: an
-        old board must not be shown as a live one."""
+        """See the port `FeedSource`. Raises Unavailable while the board is not loaded, or the journal cannot be followed in any
+        way: an old board must not be shown as a live one."""
         began = self._clock.now()
         await self._check_live(began)
         if since is not None and since == self._board.version:
@@ -89,8 +91,8 @@ class FeedActor:
                 await self._loaded.wait()
         except TimeoutError:
             raise Unavailable("The live feed", "it is still reading the day's counts") from None
-        if self._away_since is not None and now.ms_since(self._away_since) > AWAY_MS:
-            raise Unavailable("The live feed", "the journal stream does not answer")
+        if self._tail.blind_ms(now) > AWAY_MS:
+            raise Unavailable("The live feed", "neither the journal's stream nor SQL answers")
 
     async def figures(self) -> SiteFigures:
         """See the port `FeedSource`."""
@@ -100,43 +102,30 @@ class FeedActor:
         """Stop following and free the stores."""
         # Not cancelled: a read of the stream or of SQL that is under way ends by itself, in bounded time.
         self._closing.set()
+        self._tail.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._redis.aclose()
         await self._database.dispose()
 
-    async def _follow_stream(self) -> None:
-        last = await self._load()
-        self._loaded.set()
-        while not self._closing.is_set():
-            try:
-                entries = await self._stream.read_after(last, BATCH, WAIT_MS)
-            except LedgerUnavailable as error:
-                if self._away_since is None:
-                    _log.warning("the feed waits for the stream: %s", error.detail)
-                    self._away_since = self._clock.now()
-                await asyncio.sleep(RETRY_S)
-                continue
-            self._away_since = None
-            now = self._clock.now()
-            for entry in entries:
-                last = entry.stream_id
-                if entry.event is not None:
-                    self._board.apply(entry.event, now)
-            if entries:
-                self._changed.set()
+    async def _follow_journal(self) -> None:
+        await self._load()
+        await asyncio.gather(self._tail.follow_stream(), self._tail.follow_sql())
 
-    async def _load(self) -> str:
-        """Counts and alarms up to the last stored event; answers its stream id, after which the stream goes on."""
-        store = JournalStore(self._database)
+    def _take(self, events: Sequence[JournalEvent]) -> None:
+        now = self._clock.now()
+        for event in events:
+            self._board.apply(event, now)
+        self._changed.set()
+
+    async def _load(self) -> None:
+        """Counts and alarms up to the last stored event, after which the tail goes on."""
         while not self._closing.is_set():
             try:
                 now = self._clock.now()
-                last = await store.last_stream_id()
-                totals = await store.lane_totals(self._day_began(now))
-                alarms = await store.alarm_events(now.at - ALARMS_BACK)
-                if await store.last_stream_id() != last:
-                    await asyncio.sleep(RETRY_S)
-                    continue  # the writer went on meanwhile: what it stored would be counted twice
+                # The writer goes on meanwhile: what it stores after `seq` is read from SQL, whether or not it is in the stream.
+                seq, last = await self._store.last_seq(), await self._store.last_stream_id()
+                totals = await self._store.lane_totals(self._day_began(now), seq)
+                alarms = await self._store.alarm_events(now.at - ALARMS_BACK)
             except DatabaseUnavailable as error:
                 _log.warning("the feed waits for SQL: %s", error.detail)
                 await asyncio.sleep(RETRY_S)
@@ -144,8 +133,11 @@ class FeedActor:
             self._board = SiteBoard(self._site, totals, now)
             for event in alarms:
                 self._board.apply(event, now)
-            return last
-        return "0-0"
+            self._board.figures.alarms_raised.clear()  # figures count what happens from now on
+            self._tail.begin(last, seq, alarms)
+            await self._tail.catch_up()
+            self._loaded.set()
+            return
 
     async def _follow_gates(self) -> None:
         while not self._closing.is_set():

@@ -19,6 +19,7 @@ class LastDecision(msgspec.Struct, frozen=True):
     admitted: bool
     reason: str
     text: Text
+    attention: list[str] = []  # what staff should look at as the holder passes, such as `photo`
 
 
 class LaneView(msgspec.Struct, frozen=True):
@@ -29,12 +30,13 @@ class LaneView(msgspec.Struct, frozen=True):
     name: Text
     lane_class: str  # "standard" | "fast"
     state: str  # "starting" | "ready" | "awaiting_passage" | "closed" | "faulted" | "released" | "unserved"
-    detail: str
+    detail: Text  # why it does not serve; empty when it does
     passages: int  # confirmed entries since the day began at this site
     refusals: int
     passages_per_minute: int  # confirmed entries in the last 60 s
     queue: int | None  # persons waiting, from the lane's approach sensor; None without one
     last: LastDecision | None
+    policy: str = ""  # of the moment, where the lane tells one
 
 
 class GateView(msgspec.Struct, frozen=True):
@@ -48,7 +50,7 @@ class GateView(msgspec.Struct, frozen=True):
 
 
 class AlarmView(msgspec.Struct, frozen=True):
-    """One open alarm."""
+    """One open alarm, and who has seen it."""
 
     alarm_key: str
     severity: str
@@ -56,6 +58,10 @@ class AlarmView(msgspec.Struct, frozen=True):
     lane_id: str
     text: Text
     since: datetime
+    evidence: dict[str, str | int | float] = {}  # what was counted, and the threshold
+    acknowledged_by: str = ""
+    acknowledged_at: datetime | None = None
+    note: str = ""
 
 
 class Snapshot(msgspec.Struct, frozen=True, tag="snapshot", tag_field="type"):
@@ -67,6 +73,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot", tag_field="type"):
     gates: list[GateView]
     lanes: list[LaneView]
     alarms: list[AlarmView]
+    timezone: str = "UTC"  # of the site, an IANA name: times of day are shown in it
 
 
 class Delta(msgspec.Struct, frozen=True, tag="delta", tag_field="type"):

@@ -7,6 +7,8 @@ import msgspec
 # Upper bounds in milliseconds, chosen around the promises: decisions p99 <= 10-50 ms, scan to open p99 <= 300 ms.
 DECISION_BOUNDS_MS = (0.5, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0, 250.0, 1000.0)
 OPEN_BOUNDS_MS = (5.0, 10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0, 200.0, 300.0, 500.0, 1000.0, 2000.0)
+# A phone's clock less the lane's as its code tells it, in steps of 15 s.
+DRIFT_BOUNDS_MS = (-60_000.0, -30_000.0, -15_000.0, 0.0, 15_000.0, 30_000.0, 60_000.0)
 
 
 class Histogram(msgspec.Struct):
@@ -37,6 +39,8 @@ class SiteFigures(msgspec.Struct):
     refusals: dict[tuple[str, str], int] = {}
     lane_states: dict[str, str] = {}
     open_alarms: dict[str, int] = {}  # by severity
+    alarms_raised: dict[str, int] = {}  # by kind
+    code_drift: Histogram = msgspec.field(default_factory=lambda: Histogram.empty(DRIFT_BOUNDS_MS))
     decision: Histogram = msgspec.field(default_factory=lambda: Histogram.empty(DECISION_BOUNDS_MS))
     scan_to_open: Histogram = msgspec.field(default_factory=lambda: Histogram.empty(OPEN_BOUNDS_MS))
 

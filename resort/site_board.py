@@ -10,12 +10,17 @@ from datetime import date, timedelta
 
 import msgspec
 
+from resort.access.codes import STEP_S
 from resort.access.reasons import Reason, explain
+from resort.alarms import kind_of
 from resort.clock import Moment
 from resort.feed import AlarmView, Delta, FeedFrame, GateView, Heartbeat, LaneView, LastDecision, Snapshot
 from resort.figures import SiteFigures
+from resort.lane_words import lane_words
 from resort.messages import (
+    AlarmAcknowledged,
     AlarmCleared,
+    AlarmEvent,
     AlarmRaised,
     GrantIssued,
     GrantOutcomeUnknown,
@@ -27,6 +32,8 @@ from resort.messages import (
 )
 from resort.site import Site
 
+NUMBERS_KEPT = 1_024
+OVER_KEPT = 10_000
 RATE_WINDOW = timedelta(seconds=60)
 UNSERVED = "unserved"  # no report of the lane for too long
 
@@ -37,6 +44,7 @@ class LaneSeen(msgspec.Struct, frozen=True):
     state: str
     detail: str
     waiting: int | None
+    policy: str = ""
 
 
 class LaneTotals(msgspec.Struct, frozen=True):
@@ -51,6 +59,33 @@ class _Lane(msgspec.Struct):
     version: int
     recent: deque[float]  # unix seconds of passages within the window
     lasting: str = "starting"  # the state behind a guest's grant
+    numbers: "_Numbers" = msgspec.field(default_factory=lambda: _Numbers())
+
+
+class _Numbers:
+    """The numbers of a lane's newest events: which of its events were taken already, and which one is the newest."""
+
+    def __init__(self) -> None:
+        self.highest = 0
+        self._newest: deque[int] = deque(maxlen=NUMBERS_KEPT)
+        self._known: set[int] = set()
+
+    def take(self, number: int) -> bool:
+        """Whether the event with this number is new. One that is older than all that are remembered is not."""
+        newest = self._newest
+        if number in self._known or (len(newest) == NUMBERS_KEPT and number < newest[0]):
+            return False
+        if len(newest) == NUMBERS_KEPT:
+            self._known.discard(newest[0])
+        newest.append(number)
+        self._known.add(number)
+        self.highest = max(self.highest, number)
+        return True
+
+
+class _Alarm(msgspec.Struct):
+    raised_id: str
+    view: AlarmView
 
 
 class SiteBoard:
@@ -63,7 +98,8 @@ class SiteBoard:
         self._site = site
         self._day = self._local_day(now)
         self._lanes: dict[str, _Lane] = {}
-        self._alarms: dict[str, AlarmView] = {}
+        self._alarms: dict[str, _Alarm] = {}
+        self._over: dict[str, None] = {}  # ids of alarms that were cleared, lest one that is told late opens for ever
         self._alarms_version = self.version
         for gate, lane in site.lanes():
             total = totals.get(lane.id, LaneTotals(0, 0))
@@ -73,7 +109,7 @@ class SiteBoard:
                 name=lane.name,
                 lane_class=lane.lane_class,
                 state="starting",
-                detail="",
+                detail=lane_words(""),
                 passages=total.passages,
                 refusals=total.refusals,
                 passages_per_minute=0,
@@ -85,20 +121,21 @@ class SiteBoard:
     # ---- in
 
     def apply(self, event: JournalEvent, now: Moment) -> None:
-        """Take a journal event."""
-        self._count(event)
-        if isinstance(event, AlarmRaised):
-            alarm = AlarmView(event.alarm_key, event.severity, event.gate_id, event.lane_id, event.text, event.at)
-            self._alarms[event.alarm_key] = alarm
-            self._alarms_changed()
-            return
-        if isinstance(event, AlarmCleared):
-            if self._alarms.pop(event.alarm_key, None) is not None:
-                self._alarms_changed()
+        """Take a journal event. One that was taken before, by another way, is dropped by its lane's number; one that comes
+        after newer ones of its lane counts, but does not change what the lane shows."""
+        if isinstance(event, AlarmEvent):
+            self._apply_alarm(event)
             return
         lane = self._lanes.get(event.lane_id)
+        if lane is not None and event.lane_seq and not lane.numbers.take(event.lane_seq):
+            return
+        self._count(event)
         if lane is not None:
+            shown = lane.view, lane.lasting
             self._apply_to_lane(lane, event, now)
+            if event.lane_seq < lane.numbers.highest and event.lane_seq:
+                view, lane.lasting = shown
+                self._set(lane, state=view.state, detail=view.detail, last=view.last)
 
     def report(self, seen: Mapping[str, LaneSeen], now: Moment) -> None:
         """Take what the gates heard of their lanes, and let the passage rates age."""
@@ -108,10 +145,10 @@ class SiteBoard:
             report = seen.get(lane_id)
             if report is None:
                 continue
-            self._set(lane, queue=report.waiting)
+            self._set(lane, queue=report.waiting, policy=report.policy)
             # Reports are up to two seconds old, events are not: a report's state counts only where events say nothing.
             if report.state == UNSERVED or lane.view.state in ("starting", UNSERVED):
-                self._set(lane, state=report.state, detail=report.detail)
+                self._set(lane, state=report.state, detail=lane_words(report.detail))
                 lane.lasting = report.state if report.state != "awaiting_passage" else "ready"
 
     # ---- out
@@ -130,7 +167,7 @@ class SiteBoard:
             at=now.at,
             gates=[gate for gate in self._gates() if gate.gate_id in gates],
             lanes=lanes,
-            alarms=list(self._alarms.values()) if self._alarms_version > since else None,
+            alarms=self._alarm_views() if self._alarms_version > since else None,
         )
 
     def snapshot(self, now: Moment) -> Snapshot:
@@ -141,10 +178,42 @@ class SiteBoard:
             site=self._site.name,
             gates=self._gates(),
             lanes=[lane.view for lane in self._lanes.values()],
-            alarms=list(self._alarms.values()),
+            alarms=self._alarm_views(),
+            timezone=self._site.timezone,
         )
 
     # ---- inside
+
+    def _apply_alarm(self, event: AlarmEvent) -> None:
+        known = self._alarms.get(event.alarm_key)
+        match event:
+            case AlarmRaised():
+                if event.event_id in self._over or (known is not None and known.raised_id == event.event_id):
+                    return
+                raised = self.figures.alarms_raised
+                kind = kind_of(event.alarm_key)
+                raised[kind] = raised.get(kind, 0) + 1
+                view = AlarmView(
+                    event.alarm_key, event.severity, event.gate_id, event.lane_id, event.text, event.at, event.evidence
+                )
+                self._alarms[event.alarm_key] = _Alarm(event.event_id, view)
+            case AlarmCleared():
+                self._over[event.caused_by] = None
+                if len(self._over) > OVER_KEPT:
+                    del self._over[next(iter(self._over))]
+                if known is None or event.caused_by not in (known.raised_id, "watch"):
+                    return
+                del self._alarms[event.alarm_key]
+            case AlarmAcknowledged():
+                if known is None or event.caused_by != known.raised_id:
+                    return
+                known.view = msgspec.structs.replace(
+                    known.view, acknowledged_by=event.by, acknowledged_at=event.at, note=event.note
+                )
+        self._alarms_changed()
+
+    def _alarm_views(self) -> list[AlarmView]:
+        return [alarm.view for alarm in self._alarms.values()]
 
     def _apply_to_lane(self, lane: _Lane, event: JournalEvent, now: Moment) -> None:
         view = lane.view
@@ -163,13 +232,14 @@ class SiteBoard:
                 self._set(lane, refusals=view.refusals + 1, last=last)
             case LaneChanged():
                 lane.lasting = event.state
-                self._set(lane, state=event.state, detail=event.detail)
+                self._set(lane, state=event.state, detail=lane_words(event.detail))
 
     def _count(self, event: JournalEvent) -> None:
         figures, lane = self.figures, event.lane_id
         match event:
             case GrantIssued():
                 figures.grants[lane] = figures.grants.get(lane, 0) + 1
+                self._drift(event)
             case PassageConfirmed():
                 figures.passages[lane] = figures.passages.get(lane, 0) + 1
             case GrantReleased():
@@ -179,12 +249,18 @@ class SiteBoard:
             case ScanRefused():
                 key = (lane, str(event.reason))
                 figures.refusals[key] = figures.refusals.get(key, 0) + 1
+                self._drift(event)
                 figures.decision.observe(event.decision_ms)
         if isinstance(event, PassageConfirmed | GrantReleased):
             if event.decision_ms is not None:
                 figures.decision.observe(event.decision_ms)
             if event.open_ms is not None:
                 figures.scan_to_open.observe(event.open_ms)
+
+    def _drift(self, event: GrantIssued | ScanRefused) -> None:
+        """How far the phone's clock was from the lane's, where a rotating code tells it."""
+        if event.step:
+            self.figures.code_drift.observe(event.steps_off * STEP_S * 1000.0)
 
     def _age(self, lane: _Lane, now: Moment) -> None:
         horizon = (now.at - RATE_WINDOW).timestamp()
@@ -213,7 +289,7 @@ class SiteBoard:
         self.version += 1
         self._alarms_version = self.version
         counts: dict[str, int] = {}
-        for alarm in self._alarms.values():
+        for alarm in self._alarm_views():
             counts[alarm.severity] = counts.get(alarm.severity, 0) + 1
         self.figures.open_alarms = counts
 

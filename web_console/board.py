@@ -19,6 +19,7 @@ def advanced(board: Snapshot, delta: Delta) -> Snapshot:
         gates=_replaced(board.gates, delta.gates, lambda gate: gate.gate_id),
         lanes=_replaced(board.lanes, delta.lanes, lambda lane: lane.lane_id),
         alarms=board.alarms if delta.alarms is None else delta.alarms,
+        timezone=board.timezone,
     )
 
 

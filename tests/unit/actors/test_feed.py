@@ -1,6 +1,7 @@
 """The feed actor as a plain object on a real Valkey and a real SQLite file; no gate actor is there to be asked."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from storage.journal_sql import JournalStore
 from storage.journal_stream import JournalStream
 from storage.migrate import upgrade
 from storage.redis_ledger import LedgerKeys, RedisLedger, connect
+from storage.valkey_server import ValkeyServer
 
 SITE = "test"
 LANE = LaneId("g1")
@@ -96,7 +98,7 @@ async def lane_when_it_says(feed: FeedActor, detail: str) -> LaneView:
     """The lane once the event with this detail, and so all before it, arrived."""
     async with asyncio.timeout(PATIENCE_S):
         frame = await snapshot(feed)
-        while frame.lanes[0].detail != detail:
+        while frame.lanes[0].detail.en != detail:
             await feed.next_frame(frame.version)
             frame = await snapshot(feed)
     return frame.lanes[0]
@@ -186,9 +188,45 @@ async def test_an_entry_that_is_no_event_does_not_stop_the_feed(
         assert (await lane_when_it_says(feed, "after")).passages == 1
 
 
-async def test_a_stream_that_stays_away_makes_the_feed_unavailable(
+async def spooled(store: JournalStore, *events: JournalEvent) -> None:
+    """What the journal does with events that come past the stream."""
+    await store.store([("0-0", event) for event in events])
+
+
+async def test_while_the_stream_is_away_the_feed_follows_sql_and_counts_nothing_twice_when_it_returns(
+    store: JournalStore, short_folder: Path, database_url: str
+) -> None:
+    server = ValkeyServer(short_folder / "data", short_folder / "s.sock")
+    async with running(server.url, database_url) as feed:
+        version = (await snapshot(feed)).version
+        waiting = asyncio.create_task(after_heartbeats(feed, version))
+        await spooled(store, passage(1), changed("first"))
+        assert isinstance(await waiting, Delta), "the board is live without the stream"
+        assert (await lane_when_it_says(feed, "first")).passages == 1
+        await server.start()
+        redis, ledger = connect(server.url), RedisLedger(connect(server.url), SITE)
+        try:
+            await redis.set(LedgerKeys(SITE).epoch, "1 0-0")
+            await ledger.append([passage(1), passage(2), changed("second")])  # the first one is told by both
+            assert (await lane_when_it_says(feed, "second")).passages == 2
+            await store_all(redis, store)
+            await spooled(store, changed("third"))  # behind the others in SQL: they were read there too
+            assert (await lane_when_it_says(feed, "third")).passages == 2
+            figures = await feed.figures()
+        finally:
+            await redis.aclose()
+            await ledger.close()
+            await server.stop()
+    assert figures.passages == {LANE: 2}
+
+
+async def test_without_stream_and_sql_the_feed_is_unavailable(
     store: JournalStore, short_folder: Path, database_url: str
 ) -> None:
     async with running(f"unix://{short_folder}/nobody.sock", database_url) as feed:
-        with pytest.raises(Unavailable, match="stream"):
+        await snapshot(feed)
+        database = sqlite3.connect(database_url.removeprefix("sqlite:///"))
+        database.execute("DROP TABLE journal")
+        database.close()
+        with pytest.raises(Unavailable, match="neither"):
             await unavailable(feed)

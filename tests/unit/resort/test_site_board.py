@@ -1,6 +1,7 @@
 """The board: what consoles see after which event, and what a delta holds."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from resort.clock import ManualClock
 from resort.feed import Delta, Heartbeat, LaneView, Snapshot
 from resort.ids import EventId, GateId, GrantId, LaneId, ScanId, TicketId
 from resort.messages import (
+    AlarmAcknowledged,
     AlarmCleared,
     AlarmRaised,
     GrantIssued,
@@ -19,7 +21,7 @@ from resort.messages import (
     ScanRefused,
 )
 from resort.site import Site
-from resort.site_board import UNSERVED, LaneSeen, LaneTotals, SiteBoard
+from resort.site_board import NUMBERS_KEPT, UNSERVED, LaneSeen, LaneTotals, SiteBoard
 from resort.texts import Text
 
 LANE = LaneId("north-1")
@@ -151,17 +153,101 @@ def test_deltas_lead_to_the_snapshot(stand: _Stand) -> None:
     assert list(seen.values()) == stand.board.snapshot(stand.clock.now()).lanes
 
 
+def alarm(stand: _Stand, kind: type, caused_by: str, **fields: object) -> Any:
+    return kind(**{**stand.head(), "caused_by": caused_by}, alarm_key="forced_arm:north-1", **fields)
+
+
+def raised(stand: _Stand) -> AlarmRaised:
+    fields = {"severity": "critical", "text": Text("坏", "bad"), "evidence": {"count": 1, "threshold": 1}}
+    event: AlarmRaised = alarm(stand, AlarmRaised, "e0", **fields)
+    return event
+
+
 def test_alarms_come_and_go(stand: _Stand) -> None:
     version = stand.board.version
-    raised = AlarmRaised(**stand.head(), alarm_key="k", severity="critical", text=Text("坏", "bad"))  # type: ignore[arg-type]
-    stand.apply(raised)
+    began = raised(stand)
+    stand.apply(began)
+    stand.apply(began)
     frame = stand.board.frame_since(version, stand.clock.now())
     assert isinstance(frame, Delta)
     assert frame.alarms is not None
-    assert [alarm.alarm_key for alarm in frame.alarms] == ["k"]
+    assert [(view.alarm_key, view.evidence["count"]) for view in frame.alarms] == [("forced_arm:north-1", 1)]
     assert stand.board.figures.open_alarms == {"critical": 1}
-    stand.apply(AlarmCleared(**stand.head(), alarm_key="k"))  # type: ignore[arg-type]
+    stand.apply(alarm(stand, AlarmCleared, began.event_id))
     assert stand.board.snapshot(stand.clock.now()).alarms == []
+    assert stand.board.figures.open_alarms == {}
+    assert stand.board.figures.alarms_raised == {"forced_arm": 1}
+
+
+def test_an_acknowledged_alarm_says_by_whom(stand: _Stand) -> None:
+    began = raised(stand)
+    stand.apply(began)
+    stand.apply(alarm(stand, AlarmAcknowledged, "another", by="vera", note="not this one"))
+    stand.clock.advance_ms(1_000)
+    stand.apply(alarm(stand, AlarmAcknowledged, began.event_id, by="cora", note="on my way"))
+    (view,) = stand.board.snapshot(stand.clock.now()).alarms
+    assert (view.acknowledged_by, view.acknowledged_at, view.note) == ("cora", stand.clock.now().at, "on my way")
+    assert view.since == began.at
+
+
+def test_an_alarm_that_is_told_after_it_was_cleared_does_not_open(stand: _Stand) -> None:
+    began = raised(stand)
+    stand.apply(alarm(stand, AlarmCleared, began.event_id))
+    stand.apply(began)
+    assert stand.board.snapshot(stand.clock.now()).alarms == []
+    anew = raised(stand)
+    stand.apply(anew)
+    stand.apply(alarm(stand, AlarmCleared, began.event_id))
+    assert len(stand.board.snapshot(stand.clock.now()).alarms) == 1, "that was another episode"
+
+
+def numbered(stand: _Stand, number: int) -> PassageConfirmed:
+    whole = {**stand.head(), "lane_seq": number}
+    return PassageConfirmed(**whole, grant_id=GrantId("g"), ticket_id=TicketId("t"), counter_in=number)  # type: ignore[arg-type]
+
+
+def test_a_lanes_event_counts_once_however_often_and_in_whatever_order_it_is_told(stand: _Stand) -> None:
+    for number in (5, 7, 5, 9, 7, 6, 9):
+        stand.apply(numbered(stand, number))
+    assert stand.lane().passages == 4
+    assert stand.board.figures.passages == {LANE: 4}
+
+
+def test_what_is_older_than_all_that_is_remembered_was_counted(stand: _Stand) -> None:
+    for number in range(2, NUMBERS_KEPT + 4, 2):
+        stand.apply(numbered(stand, number))
+    for number in range(2 * NUMBERS_KEPT):
+        stand.apply(numbered(stand, 10_000 + number))
+    counted = stand.lane().passages
+    stand.apply(numbered(stand, 2))
+    assert stand.lane().passages == counted
+
+
+def test_an_older_event_counts_but_does_not_change_what_the_lane_shows(stand: _Stand) -> None:
+    def changed(state: str, detail: str, number: int) -> LaneChanged:
+        return LaneChanged(**{**stand.head(), "lane_seq": number}, state=state, detail=detail)  # type: ignore[arg-type]
+
+    stand.apply(changed("closed", "closed by order", 8))
+    stand.apply(changed("faulted", "the turnstile reports a fault", 7))
+    stand.apply(numbered(stand, 6))
+    assert (stand.lane().state, stand.lane().detail.zh, stand.lane().passages) == ("closed", "已按指令关闭", 1)
+
+
+def test_the_clocks_of_phones_are_measured(stand: _Stand) -> None:
+    for steps_off in (-1, 0, 0, 1):
+        whole = {**stand.head(), "scan_id": ScanId("s"), "ticket_id": TicketId("t"), "reason": Reason.WRONG_DAY}
+        stand.apply(ScanRefused(**whole, decision_ms=1.0, step=7, steps_off=steps_off))  # type: ignore[arg-type]
+        stand.apply(ScanRefused(**whole, decision_ms=1.0))  # type: ignore[arg-type]  # a printed code tells nothing
+    drift = stand.board.figures.code_drift
+    assert {bound: count for bound, count in zip(drift.bounds_ms, drift.counts, strict=False) if count} == {
+        -15_000: 1,
+        0: 2,
+        15_000: 1,
+    }
+
+
+def test_a_snapshot_names_the_sites_time_zone(stand: _Stand) -> None:
+    assert stand.board.snapshot(stand.clock.now()).timezone == "Asia/Shanghai"
 
 
 def test_a_silent_lane_is_unserved_until_it_is_heard_again(stand: _Stand) -> None:

@@ -19,14 +19,25 @@ LANE = LaneView(
     Text("1 号", "Lane 1"),
     "standard",
     "ready",
-    "",
+    Text("", ""),
     3,
     0,
     1,
     2,
     LastDecision(AT, True, "admitted", Text("请", "Go")),
 )
-ALARM = AlarmView("k", "warning", "village", "village-1", Text("警", "Alarm"), AT)
+ALARM = AlarmView(
+    "k",
+    "warning",
+    "village",
+    "village-1",
+    Text("警", "Alarm"),
+    AT,
+    {"count": 8, "share": 0.5, "event": "e1"},
+    "cora",
+    AT,
+    "seen",
+)
 
 
 def validator() -> jsonschema.Draft202012Validator:

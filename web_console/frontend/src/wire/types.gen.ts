@@ -3,12 +3,18 @@
 export type FeedFrame = Snapshot | Delta | Heartbeat;
 
 /**
- * One open alarm.
+ * One open alarm, and who has seen it.
  */
 export interface AlarmView {
+  acknowledged_at?: string | null;
+  acknowledged_by?: string;
   alarm_key: string;
+  evidence?: {
+    [k: string]: string | number;
+  };
   gate_id: string;
   lane_id: string;
+  note?: string;
   severity: string;
   since: string;
   text: Text;
@@ -35,7 +41,7 @@ export interface CatalogueView {
 export interface ProductView {
   code: string;
   entries: number;
-  lane_classes: ("fast" | "standard")[];
+  lane_classes: ("fast" | "standard" | "vip")[];
   name: Text;
   prices: {
     [k: string]: number;
@@ -75,7 +81,7 @@ export interface GateView {
  * One lane as a console shows it.
  */
 export interface LaneView {
-  detail: string;
+  detail: Text;
   gate_id: string;
   lane_class: string;
   lane_id: string;
@@ -83,6 +89,7 @@ export interface LaneView {
   name: Text;
   passages: number;
   passages_per_minute: number;
+  policy?: string;
   queue: number | null;
   refusals: number;
   state: string;
@@ -93,6 +100,7 @@ export interface LaneView {
 export interface LastDecision {
   admitted: boolean;
   at: string;
+  attention?: string[];
   reason: string;
   text: Text;
 }
@@ -105,6 +113,7 @@ export interface Snapshot {
   gates: GateView[];
   lanes: LaneView[];
   site: Text;
+  timezone?: string;
   type: "snapshot";
   version: number;
 }
