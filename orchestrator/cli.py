@@ -16,6 +16,7 @@ from orchestrator.opening import Opening
 from orchestrator.options import DATA, DEMO_SITE, DataOption, JsonOption, SeedOption, SiteOption
 from orchestrator.run import run_up, say
 from orchestrator.settings import load_site, places
+from orchestrator.tickets import ticket
 from orchestrator.users import add_user, set_password
 from resort.errors import NotFound, SnowgateError
 
@@ -24,6 +25,7 @@ user = typer.Typer(help="People who may sign in.", no_args_is_help=True)
 app.add_typer(user, name="user")
 app.add_typer(keys, name="keys")
 app.add_typer(channel_key, name="channel-key")
+app.add_typer(ticket, name="ticket")
 
 
 @app.command()

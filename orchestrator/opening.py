@@ -181,7 +181,7 @@ class OpenSite:
             epoch = LedgerKeys(self.site_name).epoch
             server = ValkeyServer(
                 self.places.data / "valkey",
-                self.places.runtime / "valkey.sock",
+                self.places.valkey_socket,
                 on_spawn=self._run_file.record_children,
                 on_return=(lambda client: client.delete(epoch)) if self.drill.guards.fence else None,
             )

@@ -67,6 +67,11 @@ class Places:
         return self.data / "site_keys.json"
 
     @property
+    def valkey_socket(self) -> Path:
+        """Where our own Valkey listens while the site is open."""
+        return self.runtime / "valkey.sock"
+
+    @property
     def channel_key_file(self) -> Path:
         """The sales channel key of the rehearsal's guests."""
         return self.data / "rehearsal_channel_key"

@@ -135,7 +135,7 @@ class TicketDesk:
     async def issue_staff_card(self, name: str, until: date, by: str) -> TicketId:
         """A card for somebody on the staff: every lane, any number of entries, no anti-passback, from today to `until`.
 
-        Its code is a printed one, see `TicketOffice.ticket`. Raises Invalid.
+        Its code is that of a card: `issue_code` with the step CARD. Raises Invalid.
         """
         name, by = check_note(name), check_by(by)
         now = self._clock.now().at
@@ -143,7 +143,7 @@ class TicketDesk:
         if until < today:
             raise Invalid("until", "must be today or later")
         allowed = Entitlement(
-            STAFF_PRODUCT, "staff", today, None, LANE_CLASSES, valid_until=until, media=("card", "printed"), passback=False
+            STAFF_PRODUCT, "staff", today, None, LANE_CLASSES, valid_until=until, media=("card",), passback=False
         )
         ticket_id = self._ids.ticket_id()
         async with self._db.write() as connection:
