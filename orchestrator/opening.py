@@ -12,13 +12,14 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from actors.alarm_client import RayAlarms
 from actors.feed_client import RayFeed, RayGates
 from orchestrator.cluster import Cluster, Stores, start_local_ray
 from orchestrator.drills import load_drill
 from orchestrator.leftovers import RunFile, end_processes
-from orchestrator.parts import OpenResort, Window
+from orchestrator.parts import OpenResort, WebhookParts, Window
 from orchestrator.selling import Selling
-from orchestrator.settings import load_site, needs_stage, places, with_addresses
+from orchestrator.settings import load_site, needs_stage, places, webhook, with_addresses
 from orchestrator.stages import Stage, StageAddresses
 from resort.clock import SystemClock, rehearse_clock
 from resort.errors import PartMissing, SnowgateError
@@ -29,10 +30,11 @@ from storage.database import Database
 from storage.journal_sql import JournalStore
 from storage.journal_stream import JournalStream
 from storage.key_file import ensure_keys
+from storage.ledger_books import LedgerBooks
 from storage.migrate import upgrade
-from storage.orders_sql import TicketStore
-from storage.rebuild import ensure_ledger
+from storage.rebuild import recover_ledger
 from storage.redis_ledger import LedgerKeys, connect
+from storage.site_meta import SiteMeta
 from storage.valkey_server import ValkeyServer
 
 Told = Callable[[str], None]
@@ -115,6 +117,7 @@ class OpenSite:
         if self.drill.clock_file:
             rehearse_clock(Path(self.drill.clock_file), steady=self.drill.guards.steady_clock)
         self.site = self._site_asked_for(load_site(opening.site_file))
+        self._webhooks = tuple(webhook(hook) for hook in self.site.webhooks)
         self._run_file = run_file = RunFile(self.places.run_file)
         run_file.acquire()
         self._closers.callback(run_file.release)
@@ -124,8 +127,9 @@ class OpenSite:
         ensure_keys(self.places.key_file, self.clock.now().at)
         redis_url, addresses = await self._open_parts()
         run_file.record_children()
-        # Before any lane can decide on it: has the ledger everything that SQL knows?
-        rebuilt = await ensure_ledger(self.redis, self.site_name, self.journal, TicketStore(self.database), self.clock)
+        # Before any lane can decide on it: has SQL everything that lanes kept, and the ledger everything that SQL knows?
+        books, spools = LedgerBooks(self.database), self.places.spools
+        rebuilt = await recover_ledger(self.redis, self.site_name, self.journal, books, self.clock, spools)
         if rebuilt:
             self._tell(f"the admission ledger was rebuilt from SQL: {rebuilt} tickets")
         # And the ledger what staff ordered while the site was closed?
@@ -214,7 +218,16 @@ class OpenSite:
         self.accounts = Accounts(self.database, self.clock, self.ids)
         self.first_password = await self.accounts.ensure_admin()
         resort = OpenResort(
-            self.site, self.clock, self.ids, selling.office, self.accounts, RayFeed(), RayGates(self.site), selling.desk
+            self.site,
+            self.clock,
+            self.ids,
+            selling.office,
+            self.accounts,
+            RayFeed(),
+            RayGates(self.site),
+            selling.desk,
+            RayAlarms(),
+            WebhookParts(self._webhooks, self.journal, SiteMeta(self.database)),
         )
         for point in entry_points(group="snowgate.windows"):
             window: Window = point.load()()

@@ -3,16 +3,37 @@
 Windows are found by the entry-point group `snowgate.windows`, because rooms above must not be imported from here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from resort.clock import Clock
 from resort.ids import IdSource
-from resort.ports import FeedSource, GateControl
+from resort.ports import AlarmControl, FeedSource, GateControl
 from resort.site import Site
 from sales.office import TicketOffice
 from sales.tickets import TicketDesk
 from storage.accounts import Accounts
+from storage.journal_sql import JournalStore
+from storage.site_meta import SiteMeta
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Where alarms are sent. Empty sets: all of them."""
+
+    url: str
+    secret: bytes = field(repr=False)
+    kinds: frozenset[str] = frozenset()
+    severities: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookParts:
+    """The site's webhooks, and what their senders read and keep."""
+
+    hooks: tuple[Webhook, ...]
+    journal: JournalStore
+    meta: SiteMeta
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +48,8 @@ class OpenResort:
     feed: FeedSource
     gates: GateControl
     desk: TicketDesk
+    alarms: AlarmControl
+    webhooks: WebhookParts | None = None  # None: the site has none
 
 
 class Window(Protocol):

@@ -9,11 +9,14 @@ from pathlib import Path
 import msgspec
 import yaml
 
+from orchestrator.parts import Webhook
+from resort.alarms import KINDS
 from resort.errors import InvalidConfig
-from resort.site import LaneSite, Site, check_site
+from resort.site import LaneSite, Site, WebhookSite, check_site
 
 REDIS_URL = "SNOWGATE_REDIS_URL"
 DATABASE_URL = "SNOWGATE_DATABASE_URL"
+WEBHOOK_SECRET_BYTES = 16
 PLAYED = ("simulated", "simulated-scanner")  # cameras and scanners that the rehearsal stage plays
 
 
@@ -52,6 +55,24 @@ def needs_stage(site: Site) -> bool:
     return any(lane.turnstile.bus == "simulated" or lane.camera.url in PLAYED for _, lane in site.lanes())
 
 
+def webhook(site: WebhookSite) -> Webhook:
+    """A webhook with its secret. Raises InvalidConfig when the secret cannot be had or is too short, or a kind is unknown."""
+    for kind in site.kinds:
+        if kind not in KINDS:
+            raise InvalidConfig("webhooks.kinds", f"{kind} is not one of {', '.join(KINDS)}")
+    if site.secret_file:
+        try:
+            secret = Path(site.secret_file).read_bytes().strip()
+        except OSError as error:
+            raise InvalidConfig("webhooks.secret_file", f"{site.secret_file} cannot be read: {error.strerror}") from None
+    else:
+        secret = os.environ.get(site.secret_env, "").encode()
+    if len(secret) < WEBHOOK_SECRET_BYTES:
+        place = site.secret_file or f"the environment variable {site.secret_env}"
+        raise InvalidConfig("webhooks", f"{place} must hold a secret of {WEBHOOK_SECRET_BYTES} bytes at least")
+    return Webhook(site.url, secret, frozenset(site.kinds), frozenset(site.severities))
+
+
 @dataclass(frozen=True, slots=True)
 class Places:
     """Folders and addresses of one run. `runtime` is short, because unix socket paths are limited to about 100 bytes."""
@@ -72,9 +93,19 @@ class Places:
         return self.runtime / "valkey.sock"
 
     @property
+    def spools(self) -> Path:
+        """Where each lane process keeps its spool."""
+        return self.data / "spool"
+
+    @property
     def channel_key_file(self) -> Path:
         """The sales channel key of the rehearsal's guests."""
         return self.data / "rehearsal_channel_key"
+
+    @property
+    def spools(self) -> Path:
+        """What lanes did and SQL may not have, one file for each lane process."""
+        return self.data / "spool"
 
     @property
     def run_file(self) -> Path:

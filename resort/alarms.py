@@ -205,6 +205,9 @@ class EventAlarms:
         place = _Place(event.gate_id, event.lane_id)
         if event.ticket_id is None:
             return
+        if event.warning == "still_inside":
+            limits = self._limits
+            self._count("soft_passback", place, 1, limits.passback_admitted, limits.passback_window_s, event.event_id, now)
         mark = mark_of(event.ticket_id)
         self._try(mark, place, event.event_id, now, refused=False)
         if event.step:

@@ -183,6 +183,7 @@ class AlarmLimits(Strict, frozen=True):
     turns_without_grant: int = 1  # turns of an arm that something else than a grant had unlocked
     unobserved_turns: int = 1  # turns while the lane's program was away
     turns_window_s: int = 60  # within which turns of each kind are counted
+    passback_window_s: int = 60
     passback_admitted: int = 1  # persons admitted although they never left, where a zone's passback rule is soft
     conflict_quiet_s: int = 3_600  # a ticket that was admitted too often stays an alarm for this long
     reader_silent_s: int = 15  # a camera without a picture, a scanner without a connection

@@ -219,7 +219,7 @@ class SiteBoard:
         view = lane.view
         match event:
             case GrantIssued():
-                last = LastDecision(event.at, True, Reason.ADMITTED, explain(Reason.ADMITTED))
+                last = LastDecision(event.at, True, Reason.ADMITTED, explain(Reason.ADMITTED), list(event.attention))
                 self._set(lane, state="awaiting_passage", last=last)
             case PassageConfirmed():
                 lane.recent.append(event.at.timestamp())

@@ -121,6 +121,28 @@ class CatalogueView(msgspec.Struct, frozen=True):
     products: list[ProductView]
 
 
+class AcknowledgeAsk(Ask, frozen=True):
+    """An open alarm was seen; `note` says what is done about it."""
+
+    # One line: no control characters, which could forge lines of a log.
+    note: Annotated[str, msgspec.Meta(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*(?![\s\S])")] = ""
+
+
+class AcknowledgedView(msgspec.Struct, frozen=True):
+    """Kept in the journal; the feed shows it with the alarm."""
+
+    alarm_key: str
+    by: str
+    note: str
+
+
+class AlarmList(msgspec.Struct, frozen=True):
+    """Every open alarm as the feed saw it at `version`."""
+
+    version: int
+    alarms: list[AlarmView]
+
+
 class PartHealth(msgspec.Struct, frozen=True):
     """One part the console depends on."""
 

@@ -6,15 +6,18 @@ A registry of our own, filled anew at each scrape: nothing is counted here, so n
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, get_args
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from resort.alarms import KINDS
 from resort.errors import SnowgateError
 from resort.figures import Histogram, SiteFigures
 from resort.ports import FeedSource
+from resort.site import Severity
 from web_console.callers import ANYONE
 from web_console.routes import Call, Route
 
@@ -25,12 +28,27 @@ LANE_STATES = ("starting", "ready", "awaiting_passage", "closed", "faulted", "re
 FIGURES_LIMIT_S = 2.0
 
 
+class WebhookFigures(NamedTuple):
+    """One webhook by its place in the site file, from 1: what it took since the start, and whether it refuses now."""
+
+    number: int
+    host: str
+    delivered: int
+    failing: bool
+
+
 class ConsoleFigures:
     """What the console itself knows; read at scrape time."""
 
-    def __init__(self, clients: Callable[[], int], conflations: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        clients: Callable[[], int],
+        conflations: Callable[[], int],
+        webhooks: Callable[[], list[WebhookFigures]] = list,
+    ) -> None:
         self.clients = clients
         self.conflations = conflations
+        self.webhooks = webhooks
 
 
 class SiteCollector:
@@ -50,6 +68,7 @@ class SiteCollector:
             "snowgate_console_conflations", "Times a slow console was sent a snapshot in place of deltas.",
             float(self._console.conflations()),
         )  # fmt: skip
+        yield from _webhooks(self._console.webhooks())
         if self.figures is not None:
             yield from self._site(self.figures)
 
@@ -67,10 +86,15 @@ class SiteCollector:
             for state in LANE_STATES:
                 states.add_metric([lane, state], float(state == current))
         yield states
-        alarms = GaugeMetricFamily("snowgate_open_alarms", "Open alarms.", labels=["severity"])
-        for severity, number in sorted(figures.open_alarms.items()):
-            alarms.add_metric([severity], number)
+        alarms = GaugeMetricFamily("snowgate_alarms_open", "Open alarms.", labels=["severity"])
+        for severity in get_args(Severity):  # each has a series, so that none vanishes
+            alarms.add_metric([severity], figures.open_alarms.get(severity, 0))
         yield alarms
+        raised = [((kind,), figures.alarms_raised.get(kind, 0)) for kind in KINDS]
+        yield _counter("snowgate_alarm_raised", "Alarms raised.", ["kind"], raised)
+        yield _histogram(
+            "snowgate_code_drift_seconds", "Phones' clocks less the lanes', by rotating codes.", figures.code_drift
+        )
 
 
 class MetricsPage:
@@ -97,6 +121,15 @@ class MetricsPage:
             _log.debug("no figures for this scrape: %r", error)
         self._collector.figures = figures
         return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _webhooks(hooks: list[WebhookFigures]) -> Iterator[Metric]:
+    delivered = [((str(hook.number), hook.host), hook.delivered) for hook in hooks]
+    yield _counter("snowgate_webhook_delivered", "Events of alarms that a webhook took.", ["webhook", "host"], delivered)
+    failing = GaugeMetricFamily("snowgate_webhook_failing", "1 while a webhook takes nothing.", labels=["webhook", "host"])
+    for hook in hooks:
+        failing.add_metric([str(hook.number), hook.host], float(hook.failing))
+    yield failing
 
 
 def _by_lane(values: dict[str, int]) -> list[tuple[tuple[str], int]]:

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from orchestrator.parts import OpenResort
 from resort.errors import Unavailable
+from web_console.alarm_api import AlarmApi
 from web_console.callers import STAFF
 from web_console.feed_hub import FeedHub, FeedTiming
 from web_console.feed_sockets import FeedSockets
@@ -24,6 +25,7 @@ from web_console.serving import ConsoleRunner, add_headers
 from web_console.session_api import SessionApi
 from web_console.site_api import SiteApi
 from web_console.tickets_api import TicketsApi
+from web_console.webhooks import Webhooks
 
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - what to type for them, not what to bind
 
@@ -39,15 +41,18 @@ class ConsoleWindow:
         self._timing = timing or FeedTiming()
         self._hub: FeedHub | None = None
         self._sockets: FeedSockets | None = None
+        self._webhooks: Webhooks | None = None
         self._runner: ConsoleRunner | None = None
 
     async def start(self, resort: OpenResort) -> str:
         """Open and return the address people type. Raises Unavailable when the address is taken."""
         self._hub = FeedHub(resort.feed, self._timing)
         self._sockets = FeedSockets(self._hub, resort.accounts, self._timing)
+        self._webhooks = Webhooks(resort.webhooks, resort.site.name, resort.clock)
         app = web.Application(client_max_size=BODY_LIMIT, middlewares=[problem_middleware(resort.ids)])
         app.on_response_prepare.append(add_headers)
-        mount(app, route_table(resort, self._hub, self._sockets, self._static_folder), resort.accounts)
+        table = route_table(resort, self._hub, self._sockets, self._static_folder, self._webhooks)
+        mount(app, table, resort.accounts)
         self._runner = ConsoleRunner(app)
         host, port = resort.site.runtime.console_host, resort.site.runtime.console_port
         try:
@@ -58,12 +63,15 @@ class ConsoleWindow:
             raise Unavailable("The console", _why_not(error, host, port)) from error
         await self._hub.start()
         await self._sockets.start()
+        self._webhooks.start()
         return address(host, self._runner.addresses[0][1])
 
     async def stop(self) -> None:
         """Close every connection within 3 s; idempotent."""
-        hub, sockets, runner = self._hub, self._sockets, self._runner
-        self._hub = self._sockets = self._runner = None
+        hub, sockets, webhooks, runner = self._hub, self._sockets, self._webhooks, self._runner
+        self._hub = self._sockets = self._webhooks = self._runner = None
+        if webhooks is not None:
+            await webhooks.stop()
         if sockets is not None:
             await sockets.stop()
         if hub is not None:
@@ -72,11 +80,19 @@ class ConsoleWindow:
             await runner.cleanup()
 
 
-def route_table(resort: OpenResort, hub: FeedHub, sockets: FeedSockets, static_folder: Path = STATIC_FOLDER) -> list[Route]:
+def route_table(
+    resort: OpenResort,
+    hub: FeedHub,
+    sockets: FeedSockets,
+    static_folder: Path = STATIC_FOLDER,
+    webhooks: Webhooks | None = None,
+) -> list[Route]:
     """Every route of the console, documented and ready to mount."""
     openapi = OpenApiPage(_version())
+    figures = ConsoleFigures(lambda: sockets.count, lambda: hub.conflations, webhooks.figures if webhooks is not None else list)
     table = [
         *SiteApi(hub, resort.gates, resort.accounts).routes(),
+        *AlarmApi(hub, resort.alarms).routes(),
         *SalesApi(resort.office, resort.site).routes(),
         *TicketsApi(resort.desk).routes(),
         *SessionApi(resort.accounts, sockets.end_session).routes(),
@@ -84,7 +100,7 @@ def route_table(resort: OpenResort, hub: FeedHub, sockets: FeedSockets, static_f
             "GET", "/api/feed", sockets.serve, STAFF, "The live feed, a WebSocket: a snapshot, then deltas and heartbeats",
             "see the gates", status=101, socket=True, problems=(400, 426, 429),
         ),
-        *MetricsPage(resort.feed, ConsoleFigures(lambda: sockets.count, lambda: hub.conflations)).routes(),
+        *MetricsPage(resort.feed, figures).routes(),
         *openapi.routes(),
         *Pages(static_folder).routes(),
     ]  # fmt: skip

@@ -117,6 +117,11 @@ class KnowingLedger(MemoryLedger):
             self.tickets.setdefault(ticket_id, record)
 
 
+class NoAlarms:
+    async def acknowledge(self, alarm_key: str, by: str, note: str) -> None:
+        raise Unavailable("The watch", "this console has none")
+
+
 class NoGates:
     async def set_mode(self, lane_id: str, mode: str, ordered_by: str) -> None:
         raise Unavailable("The gates", "this console has none")
@@ -135,7 +140,9 @@ async def open_console(folder: Path, site: Site, ledger: KnowingLedger) -> Async
         feed = MemoryFeed(Snapshot(1, clock.now().at, site.name, [], [], []))
         await shop.office.start()
         window = ConsoleWindow(static)
-        address = await window.start(OpenResort(any_port, clock, ids, shop.office, accounts, feed, NoGates(), shop.desk))
+        address = await window.start(
+            OpenResort(any_port, clock, ids, shop.office, accounts, feed, NoGates(), shop.desk, NoAlarms())
+        )
         try:
             yield address, await accounts.create_channel_key("rehearsal guests", "kiosk")
         finally:

@@ -27,6 +27,7 @@ DAY = date(2027, 1, 8)
 PASSWORD = "right horse"
 STAFF = {"anna": "admin", "carl": "cashier", "cora": "control_room", "vera": "viewer"}
 CHANNEL_KEYS = {"key-of-partner": "partner", "key-of-kiosk": "kiosk"}
+OPEN_ALARM = "forced_arm:village-1"
 TICKET = "00112233445566ff"
 # Every wait short, except for how long a client may take: tests wait for events, not for time.
 QUICK = FeedTiming(
@@ -218,6 +219,19 @@ class FakeDesk(Breakable):
         return TicketStanding(TicketId(ticket_id), "active", told=True)
 
 
+class FakeAlarms(Breakable):
+    """Remembers who saw what; one alarm is open."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, str, str]] = []
+
+    async def acknowledge(self, alarm_key: str, by: str, note: str) -> None:
+        self.check()
+        if alarm_key != OPEN_ALARM:
+            raise NotFound("open alarm", alarm_key)
+        self.seen.append((alarm_key, by, note))
+
+
 class FakeResort:
     """All parts, and the `OpenResort` that they make."""
 
@@ -226,6 +240,7 @@ class FakeResort:
         self.office = FakeOffice(self.site)
         self.accounts = FakeAccounts()
         self.gates = FakeGates()
+        self.alarms = FakeAlarms()
         self.desk = FakeDesk()
         self.feed = MemoryFeed(board(), heartbeat_s=heartbeat_s)
 
@@ -238,5 +253,6 @@ class FakeResort:
             accounts=self.accounts,
             feed=self.feed,
             gates=self.gates,
+            alarms=self.alarms,
             desk=self.desk,
         )

@@ -26,6 +26,8 @@ def figures(resort: FakeResort) -> SiteFigures:
     figures.refusals.update({("village-1", "already_used"): 4, ("north-1", "wrong_day"): 1})
     figures.lane_states.update({"village-1": "ready", "north-1": "faulted"})
     figures.open_alarms.update({"warning": 2})
+    figures.alarms_raised.update({"forced_arm": 3})
+    figures.code_drift.observe(-15_000.0)
     for value_ms in (0.4, 0.5, 4.0, 99_999.0):
         figures.decision.observe(value_ms)
     figures.scan_to_open.observe(25.0)
@@ -40,7 +42,10 @@ async def test_counters_and_states(client: aiohttp.ClientSession, figures: SiteF
     assert seen["snowgate_lane_state", (("lane", "north-1"), ("state", "faulted"))] == 1
     assert seen["snowgate_lane_state", (("lane", "north-1"), ("state", "ready"))] == 0
     assert sum(value for (name, _), value in seen.items() if name == "snowgate_lane_state") == 2
-    assert seen["snowgate_open_alarms", (("severity", "warning"),)] == 2
+    assert seen["snowgate_alarms_open", (("severity", "warning"),)] == 2
+    assert seen["snowgate_alarms_open", (("severity", "critical"),)] == 0
+    assert seen["snowgate_alarm_raised_total", (("kind", "forced_arm"),)] == 3
+    assert seen["snowgate_alarm_raised_total", (("kind", "tailgating"),)] == 0
     assert seen["snowgate_feed_up", ()] == 1
     assert seen["snowgate_console_clients", ()] == 0
     assert seen["process_open_fds", ()] > 0
@@ -55,6 +60,8 @@ async def test_histograms_are_cumulative_and_in_seconds(client: aiohttp.ClientSe
     assert seen[f"{name}_bucket", (("le", "+Inf"),)] == 4
     assert seen[f"{name}_count", ()] == 4
     assert seen[f"{name}_sum", ()] == pytest.approx(100.0039)
+    assert seen["snowgate_code_drift_seconds_bucket", (("le", "-30.0"),)] == 0
+    assert seen["snowgate_code_drift_seconds_bucket", (("le", "-15.0"),)] == 1
     assert seen["snowgate_scan_to_open_seconds_bucket", (("le", "0.03"),)] == 1
     assert seen["snowgate_scan_to_open_seconds_bucket", (("le", "0.02"),)] == 0
 

@@ -17,7 +17,7 @@ from sim.memory_feed import MemoryFeed
 from sim.ticket_shop import MORNING, TODAY, Shop, open_shop, shop_site
 from storage.accounts import FAILURES, Accounts
 from tests.unit.web_console.answers import assert_problem
-from tests.unit.web_console.fakes import QUICK, FakeGates, board
+from tests.unit.web_console.fakes import QUICK, FakeAlarms, FakeGates, board
 from web_console.window import ConsoleWindow
 
 ASK = {"product": "day", "day": TODAY.isoformat(), "units": {"adult": 1}}
@@ -62,6 +62,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
                 feed=MemoryFeed(board(), heartbeat_s=0.05),
                 gates=FakeGates(),
                 desk=shop.desk,
+                alarms=FakeAlarms(),
             )
         )
         bearer = {"Authorization": f"Bearer {key}"}

@@ -3,6 +3,27 @@
 export type FeedFrame = Snapshot | Delta | Heartbeat;
 
 /**
+ * An open alarm was seen; `note` says what is done about it.
+ */
+export interface AcknowledgeAsk {
+  note?: string;
+}
+/**
+ * Kept in the journal; the feed shows it with the alarm.
+ */
+export interface AcknowledgedView {
+  alarm_key: string;
+  by: string;
+  note: string;
+}
+/**
+ * Every open alarm as the feed saw it at `version`.
+ */
+export interface AlarmList {
+  alarms: AlarmView[];
+  version: number;
+}
+/**
  * One open alarm, and who has seen it.
  */
 export interface AlarmView {
