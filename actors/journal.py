@@ -1,27 +1,32 @@
 """The journal actor: moves events from the stream to SQL, and rebuilds the ledger from SQL when it lost its memory.
 
-Promise: an event leaves the stream only after SQL holds it; SQL holds each event id once, however often it was streamed.
-Nothing is dropped: while SQL is away events wait in the stream. The constructor's `start` is recovery: it goes on after the
-last stream id that SQL holds.
+Promise: an event leaves the stream only after SQL holds it; SQL holds each event id once, however often it was told and by
+whichever way: by the stream, or past it from a lane's spool (`take_spooled`). Nothing is dropped: while SQL is away events
+wait in the stream and in the spools. How far SQL is stands in the ledger, lane by lane, so that spools can forget. The
+constructor's `start` is recovery: it goes on after the last stream id that SQL holds.
 """
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from actors.tasks import lifelong
 from resort.clock import SystemClock
 from resort.errors import DatabaseUnavailable, LedgerUnavailable
+from resort.ids import LaneId
 from resort.messages import JournalEvent
 from storage.database import Database
 from storage.journal_sql import JournalStore
 from storage.journal_stream import JournalStream, stream_order
-from storage.orders_sql import TicketStore
-from storage.rebuild import ensure_ledger
+from storage.ledger_books import LedgerBooks
+from storage.past_stream import store_past_stream
+from storage.rebuild import ensure_ledger, is_whole
 from storage.redis_ledger import connect
 
-BATCH = 256
+BATCH = 1_000  # one transaction each; most hold what came within some milliseconds
 WAIT_MS = 500
 RETRY_S = 0.2
 TRIM_EVERY_MS = 60_000
@@ -46,7 +51,8 @@ class JournalActor:
         self._database_url = database_url
         self._site_name = site_name
         self._clock = SystemClock()
-        self._last = "0-0"
+        self._last = "0-0"  # read up to here
+        self._last_stored = "0-0"  # the newest entry read that SQL holds
         self._stored = 0
         self._unreadable = 0
         self._problem = ""
@@ -60,7 +66,7 @@ class JournalActor:
         self._stream = JournalStream(self._redis, self._site_name)
         self._database = Database(self._database_url)
         self._store = JournalStore(self._database)
-        self._tickets = TicketStore(self._database)
+        self._books = LedgerBooks(self._database)
         self._task = lifelong(self._write_for_ever(), "journal writer")
 
     async def ping(self) -> bool:
@@ -86,6 +92,17 @@ class JournalActor:
             return False
         return True
 
+    async def take_spooled(self, events: Sequence[JournalEvent]) -> dict[LaneId, int]:
+        """Store events past the stream; answers for each lane the number up to which SQL has what was told here.
+
+        Tell each lane's events in their order, from the first that SQL may not have. Raises DatabaseUnavailable; tell them
+        again then.
+        """
+        await store_past_stream(self._store, self._books, events)
+        numbers = _numbers(events)
+        await self._tell_stored(numbers)
+        return numbers
+
     async def close(self) -> None:
         """Stop writing and free the stores."""
         # The batch under way is finished: a cancelled SQL call would leave its connection in the air.
@@ -101,8 +118,8 @@ class JournalActor:
         while not self._closing:
             try:
                 if not ready:
-                    await ensure_ledger(self._redis, self._site_name, self._store, self._tickets, self._clock)
-                    self._last = await self._store.last_stream_id()
+                    await ensure_ledger(self._redis, self._site_name, self._store, self._books, self._clock)
+                    self._last = self._last_stored = await self._store.last_stream_id()
                     ready = True
                 await self._write_once()
                 now = self._clock.now()
@@ -119,7 +136,8 @@ class JournalActor:
         entries = await self._stream.read_after(self._last, BATCH, WAIT_MS)
         if not entries:
             # Nothing new for a while: a good moment to see that the ledger still has its memory.
-            await ensure_ledger(self._redis, self._site_name, self._store, self._tickets, self._clock)
+            if not await is_whole(self._redis, self._site_name, self._last_stored):
+                raise LedgerUnavailable("The admission ledger", "it lost its memory")
             return
         batch: list[tuple[str, JournalEvent]] = []
         for entry in entries:
@@ -130,9 +148,16 @@ class JournalActor:
                 batch.append((entry.stream_id, entry.event))
         if batch:
             self._stored += await self._store.store(batch)
+            self._last_stored = batch[-1][0]
+            await self._tell_stored(_numbers(event for _, event in batch))
         async with self._advanced:
             self._last = entries[-1].stream_id
             self._advanced.notify_all()
+
+    async def _tell_stored(self, numbers: dict[LaneId, int]) -> None:
+        """Let spools forget. At the next batch if not now: what is told again does no harm."""
+        with contextlib.suppress(LedgerUnavailable):
+            await self._stream.tell_stored(numbers)
 
     def _tell(self, problem: str) -> None:
         """Log edges only."""
@@ -141,3 +166,11 @@ class JournalActor:
         elif self._problem and not problem:
             _log.info("the journal is written again")
         self._problem = problem
+
+
+def _numbers(events: Iterable[JournalEvent]) -> dict[LaneId, int]:
+    numbers: dict[LaneId, int] = {}
+    for event in events:
+        if event.lane_seq > numbers.get(event.lane_id, 0):
+            numbers[event.lane_id] = event.lane_seq
+    return numbers

@@ -1,6 +1,7 @@
 """Reading the journal stream: for the journal writer, which stores it, and for the feed, which shows it."""
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from resort.clock import Moment
 from resort.errors import LedgerUnavailable
+from resort.ids import LaneId
 from resort.messages import JournalEvent, decode_event
 from storage.redis_ledger import LedgerKeys
 
@@ -23,6 +25,7 @@ class StreamEntry(msgspec.Struct, frozen=True):
     stream_id: str
     event: JournalEvent | None
     raw: bytes
+    version: int = 0  # the ticket's new version, where the event changed one
 
 
 class StreamPosition(msgspec.Struct, frozen=True):
@@ -68,6 +71,16 @@ class JournalStream:
             raise LedgerUnavailable("The journal stream", str(error).rstrip(".")) from error
         return StreamPosition(_text(information["last-generated-id"]), int(information["entries-added"]))
 
+    async def tell_stored(self, numbers: Mapping[LaneId, int]) -> None:
+        """Say for each lane up to which number of its events SQL has them all."""
+        if not numbers:
+            return
+        columns: dict[Any, Any] = {str(lane_id): number for lane_id, number in numbers.items()}
+        try:
+            await self._redis.hset(self._keys.stored, mapping=columns)
+        except (RedisError, OSError, TimeoutError) as error:
+            raise LedgerUnavailable("The journal stream", str(error).rstrip(".")) from error
+
     async def trim_stored(self, stored_id: str, now: Moment) -> None:
         """Forget entries that are both stored in SQL and older than `KEEP`."""
         oldest_ms = min(int((now.at - KEEP).timestamp() * 1000), stream_order(stored_id)[0])
@@ -80,7 +93,7 @@ class JournalStream:
 def _entry(entry_id: bytes | str, fields: dict[bytes, bytes]) -> StreamEntry:
     raw = fields.get(b"e", b"")
     try:
-        return StreamEntry(_text(entry_id), decode_event(raw), raw)
+        return StreamEntry(_text(entry_id), decode_event(raw), raw, int(fields.get(b"v", 0)))
     except msgspec.MsgspecError:
         return StreamEntry(_text(entry_id), None, raw)
 

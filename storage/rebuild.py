@@ -3,116 +3,177 @@
 The ledger has lost something when it has no epoch (it is empty), or when its stream does not hold the entry that SQL stored
 last (the end of its append-only file was lost with the power). Newer entries prove nothing: a lane may have appended first.
 Trimming never takes that entry away; after a rebuild, which begins with an empty tail, the epoch itself names it.
+
+The epoch is `<version> <last stored stream id> <term>`. Two steps, so that gates may go on without the ledger in between:
+`begin_rebuild` writes every ticket as SQL has it, which takes its time; `finish_rebuild` writes what was touched since, the
+lanes, and at last the epoch. Between them gates tell SQL what they did, and decide nowhere during the second.
 """
 
 import logging
 import secrets
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from resort.access.entitlement import TicketRecord, Usage
-from resort.access.usage import use
 from resort.clock import Clock
 from resort.errors import LedgerUnavailable
-from resort.ids import TicketId
-from resort.messages import GrantIssued, GrantOutcome, GrantReleased, JournalEvent, PassageConfirmed, encode_event
-from resort.ports import accounted
+from resort.ids import LaneId
+from resort.messages import encode_event
+from resort.ports import LaneMemory
 from storage.journal_sql import JournalStore
 from storage.journal_stream import FIRST, JournalStream, stream_order
-from storage.orders_sql import TicketStore
-from storage.redis_ledger import COUNTER_FIELDS, LedgerKeys
+from storage.ledger_books import BookedTicket, LedgerBooks
+from storage.past_stream import store_spools
+from storage.redis_ledger import LedgerKeys
 
 BATCH = 500
 _log = logging.getLogger("snowgate.ledger")
 
 
-async def ensure_ledger(redis: Redis, site: str, journal: JournalStore, tickets: TicketStore, clock: Clock) -> int | None:
-    """Rebuild the ledger if it has lost anything. Answers the number of tickets written, None when nothing was lost.
+class Rebuild(msgspec.Struct, frozen=True):
+    """A rebuild that was begun. `version` is of every ticket, `since` the place in SQL up to which the ledger has all."""
 
-    Raises LedgerUnavailable or DatabaseUnavailable; the ledger then stays fenced and the call can be repeated.
+    version: int
+    since: int
+    tickets: int
+    term: int  # that the ledger had before, 0 if it knows none
+
+
+async def recover_ledger(
+    redis: Redis, site: str, journal: JournalStore, books: LedgerBooks, clock: Clock, spools: Path
+) -> int | None:
+    """Before a site opens: bring what streams and spools hold into SQL, and rebuild the ledger if it has lost anything. A
+    ledger whose stream looks whole may still lack its newest entries, if SQL had not taken them; the spools have them.
+
+    Answers and raises as `ensure_ledger` does.
+    """
+    stored = await journal.last_stream_id()
+    if await is_whole(redis, site, stored):
+        await _store_stream(redis, site, journal, stored)
+    new = await store_spools(journal, books, spools)
+    if new:
+        _log.warning("%s events were in spools only", new)
+    return await ensure_ledger(redis, site, journal, books, clock, doubted=new > 0)
+
+
+async def ensure_ledger(
+    redis: Redis,
+    site: str,
+    journal: JournalStore,
+    books: LedgerBooks,
+    clock: Clock,
+    term: int = 0,
+    *,
+    doubted: bool = False,
+) -> int | None:
+    """Rebuild the ledger if it has lost anything, or is `doubted` (SQL learned of events that it may not have had). Answers
+    the number of tickets written, None when nothing was lost.
+
+    For when nobody decides without the ledger. Raises LedgerUnavailable or DatabaseUnavailable; the ledger then stays fenced
+    and the call can be repeated.
+    """
+    if not doubted and await is_whole(redis, site, await journal.last_stream_id()):
+        return None
+    rebuild = await begin_rebuild(redis, site, journal, books, clock)
+    await finish_rebuild(redis, site, journal, books, rebuild, max(term, rebuild.term))
+    return rebuild.tickets
+
+
+async def is_whole(redis: Redis, site: str, stored: str) -> bool:
+    """Whether the ledger has its epoch, and in its stream the entry `stored` that SQL took last. Raises LedgerUnavailable."""
+    keys = LedgerKeys(site)
+    try:
+        epoch: Any = await redis.get(keys.epoch)
+        if epoch is None:
+            return False
+        if stream_order(stored) == (0, 0) or epoch.decode().split(" ")[1:2] == [stored]:
+            return True
+        return bool(await redis.xrange(keys.journal, min=stored, max=stored))
+    except (RedisError, OSError, TimeoutError) as error:
+        raise _unavailable(error) from error
+
+
+async def begin_rebuild(redis: Redis, site: str, journal: JournalStore, books: LedgerBooks, clock: Clock) -> Rebuild:
+    """Put up the fence, store what the stream still holds, and write every ticket. Raises LedgerUnavailable or
+    DatabaseUnavailable; begin anew then."""
+    keys = LedgerKeys(site)
+    try:
+        epoch: Any = await redis.getdel(keys.epoch)
+        # Whatever the stream still holds belongs into SQL before usage is folded: only the epoch may have been lost. From its
+        # very beginning, as ids of a stream that lost its tail may lie before what SQL has.
+        await _store_stream(redis, site, journal, FIRST)
+        since = await journal.last_seq()
+        # A fresh starting version: a lane that still holds a record from before the loss can never compare equal.
+        # Random within the millisecond, so that not even a clock that was set back meets the same number again.
+        version = int(clock.now().at.timestamp() * 1000) * 1000 + secrets.randbelow(1000)
+        written = await _write_tickets(redis, keys, books.tickets(), version)
+    except (RedisError, OSError, TimeoutError) as error:
+        raise _unavailable(error) from error
+    parts = [] if epoch is None else epoch.decode().split(" ")
+    return Rebuild(version, since, written, int(parts[2]) if len(parts) > 2 else 0)
+
+
+async def finish_rebuild(
+    redis: Redis, site: str, journal: JournalStore, books: LedgerBooks, rebuild: Rebuild, term: int
+) -> int:
+    """Write what SQL learned since `begin_rebuild`, the lanes, and the epoch. Answers how many tickets were written again.
+
+    From then on the ledger is decided on. Nobody may decide anywhere else meanwhile. Raises LedgerUnavailable (the epoch may
+    then be there or not) or DatabaseUnavailable.
     """
     keys = LedgerKeys(site)
-    stored = await journal.last_stream_id()
     try:
-        if await _is_whole(redis, keys, stored):
-            return None
-        await _drain(redis, site, journal)
+        # A version of their own: what somebody read in between must not compare equal either.
+        written = await _write_tickets(redis, keys, books.tickets_since(rebuild.since), rebuild.version + 1)
+        await _write_lanes(redis, keys, await books.lane_memories())
         stored = await journal.last_stream_id()
-        return await _rebuild(redis, keys, journal, tickets, stored, clock)
+        await _advance_stream(redis, keys, stored)
+        await redis.set(keys.epoch, f"{rebuild.version} {stored} {term}")
     except (RedisError, OSError, TimeoutError) as error:
-        raise LedgerUnavailable("The admission ledger", str(error).rstrip(".")) from error
+        raise _unavailable(error) from error
+    _log.info("the ledger was rebuilt from SQL: %s tickets, %s of them again, term %s", rebuild.tickets, written, term)
+    return written
 
 
-async def _is_whole(redis: Redis, keys: LedgerKeys, stored: str) -> bool:
-    epoch: Any = await redis.get(keys.epoch)
-    if epoch is None:
-        return False
-    if stream_order(stored) == (0, 0) or epoch.decode().partition(" ")[2] == stored:
-        return True
-    return bool(await redis.xrange(keys.journal, min=stored, max=stored))
-
-
-async def _drain(redis: Redis, site: str, journal: JournalStore) -> None:
-    """Whatever the stream still holds belongs into SQL before usage is folded: only the epoch may have been lost. From its
-    very beginning, as ids of a stream that lost its tail may lie before what SQL has. The fence is up meanwhile, so nothing
-    is added behind our back."""
-    await redis.delete(LedgerKeys(site).epoch)
+async def _store_stream(redis: Redis, site: str, journal: JournalStore, last: str) -> None:
+    """Store what the stream holds behind `last`, while nobody adds to it."""
     stream = JournalStream(redis, site)
-    last = FIRST
     while entries := await stream.read_after(last, BATCH, wait_ms=0):
-        batch = [(entry.stream_id, entry.event) for entry in entries if entry.event is not None]
-        await journal.store(batch)
+        await journal.store([(entry.stream_id, entry.event) for entry in entries if entry.event is not None])
         last = entries[-1].stream_id
 
 
-async def _rebuild(
-    redis: Redis, keys: LedgerKeys, journal: JournalStore, tickets: TicketStore, stored: str, clock: Clock
-) -> int:
-    usage: dict[TicketId, Usage] = {}
-    lanes: dict[str, dict[Any, Any]] = {}
-    async for event in journal.ticket_events():
-        if event.ticket_id is not None:
-            usage[event.ticket_id] = use(usage.get(event.ticket_id, Usage()), event)
-        if isinstance(event, GrantIssued | GrantOutcome):
-            lanes.setdefault(str(event.lane_id), {})["g"] = encode_event(event) if isinstance(event, GrantIssued) else b""
-    for newest in await journal.newest_of_lanes():
-        _remember_counters(lanes.setdefault(str(newest.lane_id), {"g": b""}), newest)
-    # A fresh starting version: a lane that still holds a record from before the loss can never compare equal.
-    # Random within the millisecond, so that not even a clock that was set back meets the same number again.
-    version = int(clock.now().at.timestamp() * 1000) * 1000 + secrets.randbelow(1000)
+async def _write_tickets(redis: Redis, keys: LedgerKeys, tickets: AsyncIterator[BookedTicket], version: int) -> int:
     written = 0
     pipeline = redis.pipeline(transaction=False)
-    async for ticket_id, entitlement in tickets.entitlements():
-        record = TicketRecord(version, entitlement, usage.get(ticket_id, Usage()))
-        columns: dict[Any, Any] = {
-            "v": record.version,
-            "e": msgspec.json.encode(entitlement),
-            "u": msgspec.json.encode(record.usage),
-        }
-        pipeline.delete(keys.ticket(ticket_id))
+    async for ticket_id, allowed, usage in tickets:
+        columns: dict[Any, Any] = {"v": version, "e": msgspec.json.encode(allowed), "u": msgspec.json.encode(usage)}
         pipeline.hset(keys.ticket(ticket_id), mapping=columns)
         written += 1
         if written % BATCH == 0:
             await pipeline.execute()
-    for lane_id, fields in lanes.items():
-        pipeline.hset(keys.lane(lane_id), mapping=fields)
     await pipeline.execute()
-    await _advance_stream(redis, keys, stored)
-    await redis.set(keys.epoch, f"{version} {stored}")
-    _log.info("the ledger was rebuilt from SQL: %s tickets", written)
     return written
 
 
-def _remember_counters(lane: dict[Any, Any], event: JournalEvent) -> None:
-    counters = accounted(event)
-    if isinstance(event, GrantIssued | PassageConfirmed | GrantReleased):
-        counters = {"counter_in": event.counter_in}
-    for name, counter in counters.items():
-        lane[COUNTER_FIELDS[name]] = str(counter)
-    lane["s"] = str(max(int(lane.get("s", 0)), event.lane_seq))
+async def _write_lanes(redis: Redis, keys: LedgerKeys, memories: Mapping[LaneId, LaneMemory]) -> None:
+    pipeline = redis.pipeline(transaction=False)
+    pipeline.delete(keys.stored)
+    for lane_id, memory in memories.items():
+        grant = memory.open_grant
+        fields: dict[Any, Any] = {"g": b"" if grant is None else encode_event(grant), "s": memory.last_seq}
+        if memory.counter_in is not None:
+            fields["in"] = memory.counter_in
+        if memory.counter_out is not None:
+            fields["out"] = memory.counter_out
+        pipeline.delete(keys.lane(lane_id))
+        pipeline.hset(keys.lane(lane_id), mapping=fields)
+        pipeline.hset(keys.stored, lane_id, str(memory.last_seq))
+    await pipeline.execute()
 
 
 async def _advance_stream(redis: Redis, keys: LedgerKeys, stored: str) -> None:
@@ -128,3 +189,7 @@ async def _advance_stream(redis: Redis, keys: LedgerKeys, stored: str) -> None:
         last = information["last-generated-id"].decode()
     if stream_order(last) < stream_order(stored):
         await redis.execute_command("XSETID", keys.journal, stored)  # type: ignore[no-untyped-call]
+
+
+def _unavailable(error: Exception) -> LedgerUnavailable:
+    return LedgerUnavailable("The admission ledger", str(error).rstrip("."))

@@ -32,8 +32,9 @@ from storage.database import Database
 from storage.entitlements_redis import RedisEntitlements
 from storage.journal_sql import JournalStore
 from storage.journal_stream import JournalStream, stream_order
+from storage.ledger_books import LedgerBooks
 from storage.migrate import upgrade
-from storage.orders_sql import StoredOrder, TicketStore, insert_order, insert_tickets
+from storage.orders_sql import StoredOrder, insert_order, insert_tickets
 from storage.rebuild import ensure_ledger
 from storage.redis_ledger import LedgerKeys, RedisLedger, connect
 
@@ -60,7 +61,7 @@ class Books:
 
     async def ensure(self) -> int | None:
         self.clock.advance_ms(60_000)
-        return await ensure_ledger(self.redis, SITE, self.journal, TicketStore(self.database), self.clock)
+        return await ensure_ledger(self.redis, SITE, self.journal, LedgerBooks(self.database), self.clock)
 
     async def store(self) -> str:
         """What the journal writer does; answers the last stream id."""
@@ -374,5 +375,5 @@ async def test_without_an_epoch_the_ledger_is_fenced_until_it_is_rebuilt(books: 
 async def test_a_ledger_that_is_away_is_unavailable(books: Books, short_folder: Path) -> None:
     nobody = connect(f"unix://{short_folder}/nobody.sock")
     with pytest.raises(LedgerUnavailable):
-        await ensure_ledger(nobody, SITE, books.journal, TicketStore(books.database), books.clock)
+        await ensure_ledger(nobody, SITE, books.journal, LedgerBooks(books.database), books.clock)
     await nobody.aclose()
