@@ -15,6 +15,7 @@ SERVES_AGAIN_S = 5.0
 RESUMES_S = 0.5
 REBUILT_S = 30.0  # per 100,000 tickets, of which no drill sells so many
 TWINS = LoadMix(honest=40.0, twin=40.0)  # many codes at two lanes at the very same moment
+SLOWLY = (10.0, 150.0)  # so that many stand before an open arm when something strikes
 
 PLANS = {
     plan.name: plan
@@ -22,7 +23,7 @@ PLANS = {
         DrillPlan(
             "lane", (kill_lane,),
             {"recovery_max_s": SERVES_AGAIN_S},
-            Guards(recovery=False), NEVER,
+            Guards(recovery=False), NEVER, turn_ms=SLOWLY,
         ),
         DrillPlan(
             "gate", (kill_gate,),
@@ -47,7 +48,7 @@ PLANS = {
         DrillPlan(
             "head", (kill_head, kill_any, kill_any),
             {"recovery_max_s": SERVES_AGAIN_S},
-            Guards(recovery=False), NEVER, scans_per_kill=200,
+            Guards(recovery=False), NEVER, scans_per_kill=200, turn_ms=SLOWLY,
         ),
         DrillPlan(
             "partition", (cut_gate, cut_everybody, slow_lines),

@@ -32,3 +32,7 @@ class DrillPlan:
     scans_per_kill: int = 100
     pause_s: tuple[float, float] = (0.2, 1.5)  # of load before each fault
     mix: LoadMix = field(default_factory=LoadMix)
+    turn_ms: tuple[float, float] = (
+        3.0,
+        12.0,
+    )  # from the unlocking to the turn; the longer, the more is open when a fault strikes

@@ -9,6 +9,7 @@ from benchmarks.drills.site_process import until
 from benchmarks.drills.stand import PATIENCE_S, Stand
 from resort.errors import Unavailable
 
+AIMED = 0.7  # this share of the kills of lanes strikes while a guest stands before the open arm, the rest at any moment
 IN_FLIGHT_S = 0.1  # what a process did just before it died may still take effect so long
 
 
@@ -18,6 +19,9 @@ async def kill_lane(stand: Stand) -> None:
     if not hosts:
         raise Unavailable("A lane's process", "none has connected to its scanner")
     process, lane_id = stand.dice.choice(hosts)
+    if stand.dice.random() < AIMED:
+        await stand.next_unlocking(lane_id)
+        await asyncio.sleep(stand.dice.uniform(0.0, stand.plan.turn_ms[1] / 2000))
     killed = stand.kill(process, signal.SIGKILL)
     stand.kills += 1
     seconds = await stand.until_unlocked(killed + round(IN_FLIGHT_S * 1e9), lane_id)

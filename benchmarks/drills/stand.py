@@ -122,6 +122,17 @@ class Stand:
             self.remarks.append(f"no arm was unlocked {f'at {lane_id} ' if lane_id else ''}within {PATIENCE_S:g} s")
             return PATIENCE_S
 
+    async def next_unlocking(self, lane_id: str) -> bool:
+        """Wait for the next unlocking at this lane; False if none comes within about a second, as nobody with a ticket may."""
+        now = self.now_ns
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                while True:
+                    if self.tail.unlocked_after(now, lane_id) is not None:
+                        return True
+                    await asyncio.sleep(0.001)
+        return False
+
     async def look_at_board(self) -> dict[str, str]:
         """The lanes' states as the console shows them; also takes note of the passages that it tells of."""
         lanes = await self.site.lanes()
@@ -145,7 +156,8 @@ class Stand:
         """Buy tickets and let the guests come. Raises Unavailable when they cannot buy."""
         self._loads += 1
         seed = self.ask.seed * 1_000 + self._loads
-        self._order = LoadOrder(truth=str(self.truth), rate_per_s=self.plan.rate_per_s, scans=scans, seed=seed, mix=mix)
+        plan, truth = self.plan, str(self.truth)
+        self._order = LoadOrder(truth, plan.rate_per_s, scans, seed, mix, turn_ms=plan.turn_ms)
         self.told(f"load {self._loads}: {scans} guests, {self.plan.rate_per_s:g} a second")
         await self.stage.load(self.site.address, self._key, self.today, self._order)
         await self._until_phase(lambda tally: tally.phase in ("running", "done"), BUYING_S)
