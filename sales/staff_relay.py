@@ -15,7 +15,7 @@ from resort.access.ticket_status import remainder
 from resort.access.usage import use
 from resort.clock import Clock
 from resort.errors import LedgerUnavailable, Unavailable, WrongState
-from resort.messages import GrantAnnulled, TicketChanged
+from resort.messages import GrantAnnulled, StaffActed, TicketChanged
 from resort.ports import AdmissionLedger, EntitlementPublisher, TicketNews
 from sales.relay import EntitlementRelay
 from storage.database import Database
@@ -46,7 +46,7 @@ class EventTail(Protocol):
 
 
 class StaffRelay:
-    """Tells what stands in `ticket_changes`, in order, and issues the tickets that take transferred ones' places."""
+    """Tells what stands in `staff_orders`, in order, and issues the tickets that take transferred ones' places."""
 
     def __init__(
         self,
@@ -112,6 +112,8 @@ class StaffRelay:
                 await self._publisher.change_status(order.event)
             case GrantAnnulled():
                 await self._annul(order.event)
+            case StaffActed():
+                await self._ledger.append([order.event])
 
     async def _annul(self, annulled: GrantAnnulled) -> None:
         """Give the entry back, once: an event whose answer was lost is in the stream or, by now, in SQL."""
@@ -141,14 +143,15 @@ class StaffRelay:
             await self._tickets.publish_pending()
 
     async def _issue(self, connection: AsyncConnection, order: StaffOrder) -> None:
-        before = await find_ticket(connection, order.event.ticket_id)
-        usage = usage_after(await ticket_events(connection, order.event.ticket_id))
+        ticket_id = order.event.ticket_id or ""
+        before = await find_ticket(connection, ticket_id)
+        usage = usage_after(await ticket_events(connection, ticket_id))
         if before is None or usage.open is not None:
             return  # somebody is passing on the old ticket at this moment: the next round knows
         try:
             rest = remainder(before.entitlement, usage)
         except WrongState as error:
-            _log.warning("ticket %s was transferred and leaves nothing: %s", order.event.ticket_id, error)
+            _log.warning("ticket %s was transferred and leaves nothing: %s", ticket_id, error)
             rest = None
         await issue_successor(connection, order, rest, self._clock.now().at)
 

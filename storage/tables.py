@@ -200,19 +200,20 @@ entitlement_outbox = Table(
     sqlite_autoincrement=True,
 )
 
-# What staff made of tickets: written with the ticket's new status, told to the lanes by the relay, in order.
-ticket_changes = Table(
-    "ticket_changes",
+# What staff ordered away from any lane: written with the ticket's new status, a lane's mode or its policy, and told to the
+# ledger, and so to the journal, by the relay, in order.
+staff_orders = Table(
+    "staff_orders",
     metadata,
     Column("seq", _Serial, primary_key=True, autoincrement=True),
     Column("event_id", String(ID), nullable=False, unique=True),
-    Column("ticket_id", String(ID), ForeignKey("tickets.ticket_id"), nullable=False, index=True),
-    Column("body", Text, nullable=False),  # resort.messages.TicketChanged or GrantAnnulled
+    Column("ticket_id", String(ID), ForeignKey("tickets.ticket_id"), index=True),  # null: the order was about a lane
+    Column("body", Text, nullable=False),  # resort.messages.TicketChanged, GrantAnnulled or StaffActed
     Column("told_at", UtcDateTime),  # the ledger has it, and with it the stream
     Column("successor", String(ID)),  # of a transferred ticket: the id of the ticket that takes its place
     Column("issued_at", UtcDateTime),  # when the successor was issued
     Index(
-        "ix_ticket_changes_pending",
+        "ix_staff_orders_pending",
         "seq",
         sqlite_where=text("told_at IS NULL"),
         postgresql_where=text("told_at IS NULL"),

@@ -18,6 +18,7 @@ from resort.ids import TicketId
 from resort.messages import (
     GrantAnnulled,
     GrantOutcomeUnknown,
+    StaffActed,
     TicketChanged,
     TicketEvent,
     TicketExited,
@@ -26,13 +27,13 @@ from resort.messages import (
 )
 from storage.database import insert_into
 from storage.orders_sql import StoredTicket, find_ticket, insert_tickets
-from storage.tables import journal, ticket_changes, tickets
+from storage.tables import journal, staff_orders, tickets
 
-StaffEvent = TicketChanged | GrantAnnulled  # what staff order of a ticket away from any lane
+StaffEvent = TicketChanged | GrantAnnulled | StaffActed  # what staff order away from any lane
 
 
 class StaffOrder(msgspec.Struct, frozen=True):
-    """One row of `ticket_changes`. `tried`: the ledger may have it already, its answer was lost."""
+    """One row of `staff_orders`. `told`: the ledger has it, and with it the stream."""
 
     seq: int
     event: StaffEvent
@@ -54,7 +55,7 @@ async def store_status(connection: AsyncConnection, ticket_id: str, status: Tick
 
 async def insert_order_of_staff(connection: AsyncConnection, event: StaffEvent, successor: TicketId | None = None) -> bool:
     """Store, in the same unit, that the lanes have to be told; False when it was stored before."""
-    statement = insert_into(connection, ticket_changes).values(
+    statement = insert_into(connection, staff_orders).values(
         event_id=event.event_id, ticket_id=event.ticket_id, body=encode_event(event).decode(), successor=successor
     )
     done = await connection.execute(statement.on_conflict_do_nothing(index_elements=["event_id"]))
@@ -63,41 +64,39 @@ async def insert_order_of_staff(connection: AsyncConnection, event: StaffEvent, 
 
 async def pending_orders(connection: AsyncConnection, limit: int) -> list[StaffOrder]:
     """The oldest orders of staff that the ledger has not taken yet, in order."""
-    return await _orders(connection, ticket_changes.c.told_at.is_(None), limit)
+    return await _orders(connection, staff_orders.c.told_at.is_(None), limit)
 
 
 async def pending_successors(connection: AsyncConnection, limit: int) -> list[StaffOrder]:
     """Transfers whose new ticket can be issued now: SQL has the journal up to the end of the old ticket, so that its use is
     known for good."""
-    in_journal = exists(select(literal(1)).where(journal.c.event_id == ticket_changes.c.event_id))
-    waiting = ticket_changes.c.successor.is_not(None) & ticket_changes.c.issued_at.is_(None)
-    return await _orders(connection, ticket_changes.c.told_at.is_not(None) & waiting & in_journal, limit)
+    in_journal = exists(select(literal(1)).where(journal.c.event_id == staff_orders.c.event_id))
+    waiting = staff_orders.c.successor.is_not(None) & staff_orders.c.issued_at.is_(None)
+    return await _orders(connection, staff_orders.c.told_at.is_not(None) & waiting & in_journal, limit)
 
 
 async def last_order(connection: AsyncConnection, ticket_id: str) -> StaffOrder | None:
     """The newest order of staff for a ticket, or None."""
-    newest = select(func.max(ticket_changes.c.seq)).where(ticket_changes.c.ticket_id == ticket_id).scalar_subquery()
-    found = await _orders(connection, ticket_changes.c.seq == newest, 1)
+    newest = select(func.max(staff_orders.c.seq)).where(staff_orders.c.ticket_id == ticket_id).scalar_subquery()
+    found = await _orders(connection, staff_orders.c.seq == newest, 1)
     return found[0] if found else None
 
 
 async def mark_told(connection: AsyncConnection, seqs: Sequence[int], at: datetime) -> None:
     """Remember that the ledger has these."""
     await connection.execute(
-        update(ticket_changes).where(ticket_changes.c.seq.in_(seqs), ticket_changes.c.told_at.is_(None)).values(told_at=at)
+        update(staff_orders).where(staff_orders.c.seq.in_(seqs), staff_orders.c.told_at.is_(None)).values(told_at=at)
     )
 
 
 async def issue_successor(connection: AsyncConnection, order: StaffOrder, allowed: Entitlement | None, at: datetime) -> None:
     """Issue the ticket that takes a transferred one's place, once; None: nothing was left to issue."""
     done = await connection.execute(
-        update(ticket_changes)
-        .where(ticket_changes.c.seq == order.seq, ticket_changes.c.issued_at.is_(None))
-        .values(issued_at=at)
+        update(staff_orders).where(staff_orders.c.seq == order.seq, staff_orders.c.issued_at.is_(None)).values(issued_at=at)
     )
     if done.rowcount != 1 or allowed is None:
         return
-    before = await find_ticket(connection, order.event.ticket_id)
+    before = await find_ticket(connection, order.event.ticket_id or "")
     if before is None or order.successor is None:
         raise Bug(f"ticket {order.event.ticket_id} was transferred and is not there")
     last = await connection.scalar(select(func.max(tickets.c.position)).where(tickets.c.order_id == before.order_id))
@@ -117,7 +116,7 @@ async def ticket_events(connection: AsyncConnection, ticket_id: str, until: date
 
 async def ticket_history(connection: AsyncConnection, ticket_id: str) -> list[StaffOrder]:
     """Every order of staff for a ticket, oldest first."""
-    return await _orders(connection, ticket_changes.c.ticket_id == ticket_id, None)
+    return await _orders(connection, staff_orders.c.ticket_id == ticket_id, None)
 
 
 async def count_printed(connection: AsyncConnection, since: datetime | None, until: datetime | None, today: date) -> int:
@@ -147,14 +146,14 @@ def unknown_grants(events: Sequence[TicketEvent]) -> list[GrantOutcomeUnknown]:
 
 
 async def _orders(connection: AsyncConnection, condition: object, limit: int | None) -> list[StaffOrder]:
-    columns = ticket_changes.c
+    columns = staff_orders.c
     query = select(columns.seq, columns.body, columns.told_at, columns.successor, columns.issued_at)
     rows = await connection.execute(query.where(condition).order_by(columns.seq).limit(limit))  # type: ignore[arg-type]
     found = []
     for row in rows:
         event = decode_event(row.body)
         if not isinstance(event, StaffEvent):
-            raise Bug(f"row {row.seq} of ticket_changes holds {type(event).__name__}")
+            raise Bug(f"row {row.seq} of staff_orders holds {type(event).__name__}")
         successor = TicketId(row.successor) if row.successor is not None else None
         found.append(StaffOrder(row.seq, event, row.told_at is not None, successor, row.issued_at is not None))
     return found

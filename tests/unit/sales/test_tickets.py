@@ -37,7 +37,7 @@ from storage.journal_stream import JournalStream
 from storage.orders_sql import TicketStore, find_ticket
 from storage.rebuild import ensure_ledger
 from storage.redis_ledger import LedgerKeys, RedisLedger, connect
-from storage.tables import ticket_changes
+from storage.tables import staff_orders
 
 SITE = "desk"
 
@@ -293,7 +293,7 @@ async def test_an_unknown_outcome_is_given_back_once_however_often_it_is_told(be
         await bench.grant(ticket)
         await bench.settle(ticket, PassageConfirmed)
         async with bench.shop.db.write() as connection:
-            await connection.execute(update(ticket_changes).values(told_at=None))
+            await connection.execute(update(staff_orders).values(told_at=None))
         assert await bench.desk.tell_pending() == 1
         await bench.write_journal()
         await bench.redis.xtrim(LedgerKeys(SITE).journal, maxlen=0, approximate=False)
