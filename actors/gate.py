@@ -1,7 +1,8 @@
-"""The gate actor: the wanted modes of its lanes (kept in SQL) and what it last heard of them.
+"""The gate actor: the wanted modes of its lanes (kept in SQL), what it last heard of them, and its part of the tickets.
 
 Promise: a mode is durable before `order_mode` returns, and every lane has it within a second, also one that is restarting.
-Rebuilds itself from SQL; reports come again within a second.
+Rebuilds itself from SQL; reports come again within a second. While the central ledger is lost it decides on the tickets that
+it is the home of (`actors/gate_ledger.py`).
 """
 
 import asyncio
@@ -11,14 +12,28 @@ import msgspec
 import ray
 from ray.exceptions import RayError
 
+from actors.gate_ledger import GateLedger
+from actors.gate_links import GateLink, LanesLink, RayJournal, spool_path
 from actors.lane_runtime import LaneReport
+from actors.ledger_links import Handover, PeerGate, Route, Standing
 from actors.names import NAMESPACE, lane_name
+from actors.replay import replay
+from resort.access.entitlement import TicketRecord, Usage
 from resort.access.lane_messages import LaneMode
 from resort.clock import Clock, SystemClock
 from resort.errors import NotFound
+from resort.guards import Guards
+from resort.ids import GateId, LaneId, TicketId
+from resort.messages import TicketChanged, TicketEvent
+from resort.ports import Conflict, LaneMemory
+from resort.site import Site
 from resort.site_board import UNSERVED
 from storage.database import Database
+from storage.journal_sql import JournalStore
 from storage.lane_modes import LaneModes
+from storage.orders_sql import TicketStore
+from storage.redis_ledger import RedisLedger, connect
+from storage.replica_source import ReplicaSource
 
 SILENT_MS = 3_000
 _log = logging.getLogger("snowgate.gate")
@@ -40,37 +55,84 @@ class LaneStanding(msgspec.Struct, frozen=True):
     route: str = ""  # where the gate lets its lanes decide (`RouteKind`)
 
 
-class GateActor:
-    """One gate. `hosts` maps each lane to the first lane of the actor that hosts it."""
+class GateHosting(msgspec.Struct, frozen=True):
+    """Which gate an actor is, and where its parts are. `hosts`: each lane's actor, named by the first lane it hosts."""
 
-    def __init__(self, gate_id: str, hosts: dict[str, str], database_url: str, clock: Clock | None = None) -> None:
-        self._gate_id = gate_id
-        self._hosts = hosts
-        self._database_url = database_url
+    site: Site
+    gate_id: GateId
+    hosts: dict[str, str]
+    redis_url: str
+    database_url: str
+    site_name: str
+    spools: str  # the folder of the lanes' spools
+    guards: Guards = Guards()
+
+
+class GateOrders(msgspec.Struct, frozen=True):
+    """What a gate wants of its lanes, as the answer to their reports."""
+
+    modes: dict[str, LaneMode]
+    route: Route
+
+
+class GateActor:
+    """One gate."""
+
+    def __init__(self, hosting: GateHosting, clock: Clock | None = None) -> None:
+        self._hosting = hosting
+        self._gate_id = hosting.gate_id
+        self._hosts = hosting.hosts
         self._clock = clock or SystemClock()
         self._heard: dict[str, tuple[LaneReport, int]] = {}  # with the tick at which it came
         self._skews: dict[str, float] = {}  # ms by lane
         self._wanted: dict[str, LaneMode] = {}
 
     async def start(self) -> None:
-        """Load the wanted modes."""
-        self._database = Database(self._database_url)
+        """Load the wanted modes, find out how the ledger stands."""
+        hosting = self._hosting
+        self._database = Database(hosting.database_url)
         self._modes = LaneModes(self._database)
         stored = await self._modes.get_all()
         self._wanted = {lane_id: "closed" if stored.get(lane_id) == "closed" else "open" for lane_id in self._hosts}
+        lane_ids = [lane.id for _, lane in hosting.site.lanes()]
+        self._central = RedisLedger(connect(hosting.redis_url), hosting.site_name)
+        source = ReplicaSource(
+            hosting.site_name,
+            connect(hosting.redis_url),
+            connect(hosting.redis_url),
+            JournalStore(self._database),
+            TicketStore(self._database),
+            lane_ids,
+        )
+        peers: dict[GateId, PeerGate] = {
+            gate.id: GateLink(gate.id) for gate in hosting.site.gates if gate.id != hosting.gate_id
+        }
+        lanes = [LanesLink(LaneId(first), spool_path(hosting.spools, first)) for first in sorted(set(self._hosts.values()))]
+        self._ledger = GateLedger(
+            hosting.site,
+            hosting.gate_id,
+            source,
+            peers,
+            lanes,
+            RayJournal(),
+            lambda events: replay(self._central, events),
+            self._clock,
+            handover=hosting.guards.handover,
+        )
+        self._ledger.start()
 
     async def ping(self) -> bool:
         """Proof of life."""
         return True
 
-    async def take_reports(self, reports: list[LaneReport]) -> dict[str, LaneMode]:
-        """Take what lanes report; answers all wanted modes of the gate."""
+    async def take_reports(self, reports: list[LaneReport]) -> GateOrders:
+        """Take what lanes report; answers what is wanted of all lanes of the gate."""
         now = self._clock.now()
         for report in reports:
             self._heard[report.lane_id] = (report, now.tick_ns)
             if report.at is not None:
                 self._skews[report.lane_id] = (report.at - now.at).total_seconds() * 1000
-        return self._wanted
+        return GateOrders(self._wanted, self._ledger.route)
 
     async def standings(self) -> list[LaneStanding]:
         """What the gate knows of its lanes."""
@@ -91,8 +153,58 @@ class GateActor:
             _log.warning("gate %s: lane %s is away and takes its mode with its next report", self._gate_id, lane_id)
 
     async def close(self) -> None:
-        """Free the database."""
+        """Free the stores."""
+        await self._ledger.close()
+        await self._central.close()
         await self._database.dispose()
+
+    # ---- the ledger: see the links `HomeGate` and `PeerGate`
+
+    async def ledger_standing(self) -> Standing:
+        """How the gate stands with the ledger."""
+        return self._ledger.standing()
+
+    async def ledger_lost(self, route: Route) -> Route:
+        """Lanes tell that the ledger does not answer."""
+        return await self._ledger.lost(route)
+
+    async def ledger_term(self) -> int:
+        """The newest term that the gate knows."""
+        return await self._ledger.term()
+
+    async def home_find(self, route: Route, ticket_id: TicketId) -> TicketRecord | None:
+        """The ticket as it stands here."""
+        return await self._ledger.find(route, ticket_id)
+
+    async def home_commit(self, route: Route, event: TicketEvent, expected: TicketRecord, usage: Usage) -> Conflict | None:
+        """Compare and set here."""
+        return await self._ledger.commit(route, event, expected, usage)
+
+    async def home_memory(self, lane_id: LaneId) -> LaneMemory:
+        """What is known here of a lane."""
+        return await self._ledger.memory(lane_id)
+
+    async def collect(self, term: int, home: GateId) -> Handover:
+        """Fence the lanes, hand over what they did."""
+        return await self._ledger.collect(term, home)
+
+    async def hold(self, term: int) -> Handover:
+        """Hold the lanes still, hand over what they did."""
+        return await self._ledger.hold(term)
+
+    async def resume(self, term: int) -> None:
+        """Back to the ledger."""
+        await self._ledger.resume(term)
+
+    async def release(self, term: int) -> None:
+        """Not back to the ledger after all."""
+        await self._ledger.release(term)
+
+    async def take_changes(self, changes: list[TicketChanged]) -> None:
+        """New states of tickets, told directly while the ledger is away."""
+        self._ledger.change(changes)
+
+    # ---- inside
 
     def _standing(self, lane_id: str, tick_ns: int) -> LaneStanding:
         report, heard_ns = self._heard.get(lane_id, (None, 0))
@@ -112,4 +224,5 @@ class GateActor:
             reader_silent_s=report.reader_silent_s,
             clock_skew_ms=self._skews.get(lane_id),
             spool_percent=report.spool_percent,
+            route=self._ledger.route.kind,
         )

@@ -15,10 +15,15 @@ import msgspec
 import ray
 from ray.exceptions import RayError
 
+from actors.gate import GateOrders
+from actors.gate_links import GateLink, RayJournal, spool_path
+from actors.lane_ledger import LaneLedger
 from actors.lane_runtime import LaneReport, LaneRuntime
+from actors.ledger_links import Handover, HomeGate, Route
 from actors.names import NAMESPACE, gate_name
+from actors.spool_keeper import SpoolKeeper
 from actors.tasks import lifelong
-from actors.unguarded import ledger_under, turnstile_under
+from actors.unguarded import ledger_under, spool_under, turnstile_under
 from devices.code_source import code_source
 from devices.modbus_bus import BusRegistry
 from devices.profile import load_profile
@@ -26,14 +31,17 @@ from devices.turnstile import open_turnstile
 from resort.access.lane_journal import LaneSettings
 from resort.access.lane_messages import LaneMode
 from resort.clock import SystemClock
+from resort.errors import Busy, SpoolFull
 from resort.guards import Guards
-from resort.ids import RandomIds
+from resort.ids import GateId, LaneId, RandomIds
 from resort.site import GateSite, LaneSite, Site
 from storage.key_file import load_keys
 from storage.redis_ledger import RedisLedger, connect
+from storage.spool import Spool
 
 REPORT_S = 1.0
 FIRST_REPORT_S = 3.0
+SPOOL_AGAIN_S = 0.05
 _log = logging.getLogger("snowgate.lane")
 
 
@@ -46,6 +54,7 @@ class LaneHosting(msgspec.Struct, frozen=True):
     redis_url: str
     key_file: str
     site_name: str
+    spools: str  # the folder of the lanes' spools
     guards: Guards = Guards()
 
 
@@ -64,9 +73,18 @@ class LaneActor:
         """Connect the devices and run the lanes."""
         hosting = self._hosting
         keys = load_keys(Path(hosting.key_file))
-        self._ledger = RedisLedger(connect(hosting.redis_url), hosting.site_name)
+        self._central = RedisLedger(connect(hosting.redis_url), hosting.site_name)
+        self._spool = await self._open_spool()
+        gate_ids = [gate.id for gate in hosting.site.gates]
+        gates: dict[GateId, HomeGate] = {gate_id: GateLink(gate_id) for gate_id in gate_ids}
+        # Nowhere until the gate says where: the ledger may be lost, or have been while this process was away.
+        self._ledger = LaneLedger(self._central, self._spool, gates, GateId(hosting.gate_id), self._clock, Route("held", 0))
         ledger = ledger_under(hosting.guards, self._ledger)
-        modes = await self._ask_modes([])
+        orders = await self._ask_orders([])
+        modes = orders.modes if orders is not None else {}
+        if orders is not None:
+            self._ledger.take_route(orders.route)
+        self._spool.start()
         for gate, lane in self._sites():
             profile = load_profile(lane.turnstile.profile)
             turnstile = turnstile_under(hosting.guards, await open_turnstile(self._buses, lane.turnstile, profile))
@@ -99,6 +117,46 @@ class LaneActor:
             await asyncio.gather(self._reporter, return_exceptions=True)
         await asyncio.gather(*(lane.stop() for lane in self._lanes.values()))
         await self._ledger.close()
+        await self._spool.close()
+        await self._central.close()
+
+    # ---- the ledger: see the link `HostedLanes`
+
+    async def fence_ledger(self, term: int) -> Handover:
+        """Decide no more on the ledger."""
+        return await self._ledger.fence(term)
+
+    async def hold_ledger(self, term: int) -> Handover:
+        """Decide nowhere."""
+        return await self._ledger.hold(term)
+
+    async def take_route(self, route: Route) -> None:
+        """Decide there."""
+        self._ledger.take_route(route)
+
+    async def ledger_term(self) -> int:
+        """The term of the lanes' route."""
+        return self._ledger.route.term
+
+    # ---- inside
+
+    async def _open_spool(self) -> SpoolKeeper:
+        """The spool of this process; one that was killed a moment ago may still be letting go of it."""
+        hosting = self._hosting
+        path = spool_path(hosting.spools, hosting.lane_ids[0])
+        while True:
+            try:
+                spool = Spool.open(path, hosting.site.offline.spool_mb * 1024 * 1024)
+                break
+            except (Busy, SpoolFull) as error:
+                _log.warning("lane actor %s waits for its spool: %s", ",".join(hosting.lane_ids), error)
+                await asyncio.sleep(SPOOL_AGAIN_S)
+        lanes = [LaneId(lane_id) for lane_id in hosting.lane_ids]
+        disk = spool_under(hosting.guards, spool)
+        return SpoolKeeper(disk, lanes, self._central, RayJournal(), self._clock, self._decides_at_ledger)
+
+    def _decides_at_ledger(self) -> bool:
+        return self._ledger.route.kind == "ledger"
 
     def _sites(self) -> list[tuple[GateSite, LaneSite]]:
         return [(gate, lane) for gate, lane in self._hosting.site.lanes() if lane.id in self._hosting.lane_ids]
@@ -107,21 +165,24 @@ class LaneActor:
         """Tell the gate once a second how the lanes stand; its answer are the modes that are wanted, so a mode that was
         ordered while this process was away is taken up within a second."""
         while True:
-            wanted = await self._ask_modes(await self.report())
-            for lane_id, mode in wanted.items():
-                lane = self._lanes.get(lane_id)
-                if lane is not None and lane.machine.mode != mode:
-                    lane.order_mode(mode)
+            asked_on = self._ledger.route
+            orders = await self._ask_orders(await self.report())
+            if orders is not None:
+                self._ledger.take_answer(asked_on, orders.route)
+                for lane_id, mode in orders.modes.items():
+                    lane = self._lanes.get(lane_id)
+                    if lane is not None and lane.machine.mode != mode:
+                        lane.order_mode(mode)
             await asyncio.sleep(REPORT_S)
 
-    async def _ask_modes(self, reports: list[LaneReport]) -> dict[str, LaneMode]:
-        """The wanted modes; none when the gate's actor is away: lanes then go on as they are."""
+    async def _ask_orders(self, reports: list[LaneReport]) -> GateOrders | None:
+        """What the gate wants; None when its actor is away: lanes then go on as they are."""
         with contextlib.suppress(RayError, ValueError, TimeoutError):
             gate = ray.get_actor(gate_name(self._hosting.gate_id), namespace=NAMESPACE)
             async with asyncio.timeout(FIRST_REPORT_S):
-                answer: dict[str, LaneMode] = await gate.take_reports.remote(reports)
+                answer: GateOrders = await gate.take_reports.remote(reports)
             return answer
-        return {}
+        return None
 
     def _end_process(self, error: BaseException) -> None:
         """A lane's task failed in a way nobody foresaw: end the process, so that the restart recovers all of it cleanly."""

@@ -4,16 +4,18 @@ For control runs of drills only (`resort/guards.py`); with all guards on nothing
 way of doing the same, which is what makes a control an honest one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from actors.spool_keeper import DiskSpool
 from resort.access.entitlement import TicketRecord, Usage
 from resort.errors import TurnstileUnreachable
 from resort.guards import Guards
 from resort.ids import LaneId, TicketId
 from resort.messages import GrantAnnulled, GrantIssued, GrantOutcome, JournalEvent, TicketExited
 from resort.ports import AdmissionLedger, Conflict, LaneMemory, Turnstile, TurnstileStatus
+from storage.spool import Spool
 
 TRIES = 4  # as many as a Modbus library's default
 
@@ -59,6 +61,39 @@ class _UnguardedLedger:
             return memory
         # Its number it keeps: a ledger that took nothing more of this lane would show another failure than this one.
         return msgspec.structs.replace(memory, open_grant=None, counter_in=None, counter_out=None)
+
+
+def spool_under(guards: Guards, spool: Spool) -> DiskSpool:
+    """The spool itself, or one that keeps nothing."""
+    return spool if guards.spool else _EmptySpool(spool)
+
+
+class _EmptySpool:
+    """Takes everything and keeps nothing; the file below is only held, so that closing is the same."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+
+    async def append(self, events: Sequence[JournalEvent]) -> None:
+        return None
+
+    def check_room(self) -> None:
+        return None
+
+    async def flushed(self) -> None:
+        return None
+
+    def unconfirmed(self) -> list[JournalEvent]:
+        return []
+
+    def confirm(self, stored: Mapping[LaneId, int]) -> None:
+        return None
+
+    def last_seq(self, lane_id: LaneId) -> int:
+        return 0
+
+    async def close(self) -> None:
+        await self._spool.close()
 
 
 class _RepeatingTurnstile:

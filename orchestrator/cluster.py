@@ -18,7 +18,7 @@ import ray
 from ray.exceptions import RayError
 
 from actors.feed import FeedActor
-from actors.gate import GateActor
+from actors.gate import GateActor, GateHosting
 from actors.journal import JournalActor
 from actors.lane import LaneActor, LaneHosting
 from actors.names import FEED, JOURNAL, NAMESPACE, ORCHESTRATOR, gate_name, lane_name, pricing_name
@@ -45,6 +45,7 @@ class Stores:
     database_url: str
     key_file: Path
     site_name: str
+    spools: Path
     drill: DrillSettings = field(default_factory=DrillSettings)
 
     def redis_of(self, gate_id: str) -> str:
@@ -78,19 +79,26 @@ def placements(site: Site, stores: Stores) -> list[Placement]:
     for gate, lane_ids in lane_hosts(site):
         hosts[gate.id].update({lane_id: lane_ids[0] for lane_id in lane_ids})
         key_file, guards = str(stores.key_file), stores.drill.guards
-        hosting = LaneHosting(site, gate.id, lane_ids, stores.redis_of(gate.id), key_file, stores.site_name, guards)
+        hosting = LaneHosting(
+            site, gate.id, lane_ids, stores.redis_of(gate.id), key_file, stores.site_name, str(stores.spools), guards
+        )
         lanes.append(Placement(lane_name(lane_ids[0]), LaneActor, (hosting,), 64))
     all_hosts = {lane_id: first for of_gate in hosts.values() for lane_id, first in of_gate.items()}
     redis_url, database_url, name = stores.redis_url, stores.database_url, stores.site_name
     shards = site.runtime.pricing_shards
     return [
         Placement(JOURNAL, JournalActor, (redis_url, database_url, name), 64),
-        *(Placement(gate_name(gate.id), GateActor, (gate.id, hosts[gate.id], database_url), 256) for gate in site.gates),
+        *(Placement(gate_name(gate.id), GateActor, (_gate(site, gate, hosts[gate.id], stores),), 1000) for gate in site.gates),
         *lanes,
         *(Placement(pricing_name(shard), PricingActor, (shard, shards, site, database_url), 1000) for shard in range(shards)),
         Placement(FEED, FeedActor, (site, redis_url, database_url, name), 256),
         Placement(ORCHESTRATOR, OrchestratorActor, (site, redis_url, database_url, name, all_hosts), 16),
     ]
+
+
+def _gate(site: Site, gate: GateSite, hosts: dict[str, str], stores: Stores) -> GateHosting:
+    redis_url, spools = stores.redis_of(gate.id), str(stores.spools)
+    return GateHosting(site, gate.id, hosts, redis_url, stores.database_url, stores.site_name, spools, stores.drill.guards)
 
 
 def booted(cls: type, drill: DrillSettings = DrillSettings()) -> type:  # noqa: B008 - frozen

@@ -138,7 +138,7 @@ class OpenSite:
         await self._selling.desk.tell_pending()
         self.cluster = Cluster(
             with_addresses(self.site, addresses.buses, addresses.cameras),
-            Stores(redis_url, self.places.database_url, self.places.key_file, self.site_name, self.drill),
+            Stores(redis_url, self.places.database_url, self.places.key_file, self.site_name, self.places.spools, self.drill),
         )
         await asyncio.to_thread(start_local_ray, self.places.runtime / "ray", self.cluster.size)
         self._closers.push_async_callback(self.cluster.stop)

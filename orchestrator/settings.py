@@ -103,11 +103,6 @@ class Places:
         return self.data / "rehearsal_channel_key"
 
     @property
-    def spools(self) -> Path:
-        """What lanes did and SQL may not have, one file for each lane process."""
-        return self.data / "spool"
-
-    @property
     def run_file(self) -> Path:
         """Process ids of the running site, so that the next start can end what a killed one left behind."""
         return self.data / "run.json"

@@ -166,6 +166,15 @@ class RedisLedger:
             last_seq=int(last_seq) if last_seq else 0,
         )
 
+    async def stored(self, lanes: Sequence[LaneId]) -> dict[LaneId, int]:
+        """The highest number of each lane's events up to which SQL has them all. Raises LedgerUnavailable."""
+        numbers = await self._pipeline.read(self._keys.stored, *lanes)
+        return {lane: int(number) for lane, number in zip(lanes, numbers, strict=True) if number is not None}
+
+    def abandon(self) -> None:
+        """Fail every call under way at once: nobody will take its answer."""
+        self._pipeline.abandon()
+
     async def close(self) -> None:
         """Finish what is under way and close the connections."""
         await self._pipeline.close()

@@ -1,0 +1,134 @@
+"""What lanes, gates and the journal say to each other about the ledger: routes, handovers, and who can be called.
+
+Only shapes. A `Route` says where a lane decides:
+
+- `ledger`: at the central ledger, the normal case;
+- `home`: at each ticket's home gate, as the central ledger is lost to all;
+- `held`: nowhere for a moment, as tickets are being handed over;
+- `alone`: at its own gate, which is cut off, or nowhere if the site's policy says so.
+
+A `term` counts the losses of the ledger; answers for another term are not taken.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from resort.access.entitlement import TicketRecord, Usage
+from resort.ids import GateId, LaneId, TicketId
+from resort.messages import JournalEvent, TicketEvent
+from resort.ports import AdmissionLedger, Conflict, LaneMemory
+
+RouteKind = Literal["ledger", "home", "held", "alone"]
+
+
+class Route(msgspec.Struct, frozen=True):
+    """Where lanes decide, since which loss of the ledger."""
+
+    kind: RouteKind
+    term: int
+
+
+class Handover(msgspec.Struct, frozen=True):
+    """What lanes did and SQL may not know yet. `whole` (of a gate): no handover, the ledger answers here as ever."""
+
+    events: list[JournalEvent] = []
+    whole: bool = False
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How a gate stands with the ledger; `ready` tells that it decides on the tickets it is the home of."""
+
+    route: Route
+    ready: bool
+    tickets: int
+    detail: str = ""
+
+
+class CentralLedger(AdmissionLedger, Protocol):
+    """The central ledger as lanes use it."""
+
+    def abandon(self) -> None:
+        """Fail every call under way at once, with LedgerUnavailable: nobody will take its answer."""
+        ...
+
+    async def stored(self, lanes: Sequence[LaneId]) -> dict[LaneId, int]:
+        """The highest number of each lane's events up to which SQL has them all. Raises LedgerUnavailable."""
+        ...
+
+
+class HomeGate(Protocol):
+    """A gate as lanes use it. Every call raises LedgerUnavailable when the gate is away, not ready or in another term."""
+
+    async def lost(self, route: Route) -> Route:
+        """The ledger does not answer on this route; answers where to decide now."""
+        ...
+
+    async def find(self, route: Route, ticket_id: TicketId) -> TicketRecord | None:
+        """The ticket as it stands at the gate."""
+        ...
+
+    async def commit(self, route: Route, event: TicketEvent, expected: TicketRecord, usage: Usage) -> Conflict | None:
+        """Compare and set at the gate."""
+        ...
+
+    async def memory(self, lane_id: LaneId) -> LaneMemory:
+        """What the gate knows of a lane."""
+        ...
+
+
+class PeerGate(Protocol):
+    """A gate as other gates and the journal use it. Raises LedgerUnavailable when it is away."""
+
+    async def collect(self, term: int, home: GateId) -> Handover:
+        """Fence the gate's lanes off the ledger for `term`; what they did to tickets at home at `home`, or `whole`."""
+        ...
+
+    async def term(self) -> int:
+        """The newest term that the gate knows."""
+        ...
+
+    async def hold(self, term: int) -> Handover:
+        """Let the gate's lanes decide nowhere until `resume` or for a few seconds; everything they did."""
+        ...
+
+    async def resume(self, term: int) -> None:
+        """The ledger is whole again: let the lanes decide on it."""
+        ...
+
+    async def release(self, term: int) -> None:
+        """It came to nothing: decide among the gates as before, in a new term."""
+        ...
+
+
+class HostedLanes(Protocol):
+    """One lane process as its gate uses it. Raises LedgerUnavailable when it is away."""
+
+    async def fence(self, term: int) -> Handover:
+        """Decide no more on the ledger; what the lanes did and SQL may not know."""
+        ...
+
+    async def hold(self, term: int) -> Handover:
+        """Decide nowhere; wait for what is under way, answer everything SQL may not know."""
+        ...
+
+    async def take_route(self, route: Route) -> None:
+        """Decide there from now on: the gate's word is all that counts."""
+        ...
+
+    async def term(self) -> int:
+        """The term of the lanes' route."""
+        ...
+
+
+class JournalLink(Protocol):
+    """The journal as lanes and gates use it. Raises LedgerUnavailable when it is away."""
+
+    async def take_spooled(self, events: Sequence[JournalEvent]) -> dict[LaneId, int]:
+        """Store events in SQL past the ledger; answers the highest number stored for each lane."""
+        ...
+
+    async def rejoin(self) -> None:
+        """The ledger can be reached again: rebuild it and let the gates resume. Returns at once."""
+        ...

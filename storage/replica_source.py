@@ -1,0 +1,121 @@
+"""Where a gate's replica gets its tickets from: the ledger and its stream while they are well, SQL while they are not.
+
+Reading only. Which of the two is asked, and when, is the gate's business (`actors/gate_ledger.py`).
+"""
+
+from datetime import date
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from resort.access.entitlement import Entitlement, TicketRecord, Usage
+from resort.access.lane_memory import remember
+from resort.access.replica import TicketReplica, fold_late
+from resort.errors import LedgerUnavailable
+from resort.ids import LaneId, TicketId
+from resort.messages import TicketEvent
+from storage.journal_sql import JournalStore
+from storage.journal_stream import JournalStream, StreamEntry
+from storage.orders_sql import TicketStore
+from storage.redis_ledger import LedgerKeys, RedisLedger
+
+SCAN_COUNT = 1_000
+SQL_VERSION = 1 << 40  # above every version that a sale begins with: what a lane read before the loss never compares equal
+
+
+class ReplicaSource:
+    """Reads for one gate. `probe` and `follow` need their own connections, as the second one blocks."""
+
+    def __init__(
+        self, site: str, probing: Redis, following: Redis, journal: JournalStore, tickets: TicketStore, lanes: list[LaneId]
+    ) -> None:
+        self._keys = LedgerKeys(site)
+        self._probing = probing
+        self._following = following
+        self._stream = JournalStream(following, site)
+        self._ledger = RedisLedger(following, site)
+        self._journal = journal
+        self._tickets = tickets
+        self._lanes = lanes
+
+    async def term(self) -> int | None:
+        """The term of the whole ledger; None when it has lost its memory. Raises LedgerUnavailable."""
+        try:
+            epoch: Any = await self._probing.get(self._keys.epoch)
+        except (RedisError, OSError, TimeoutError) as error:
+            raise _unavailable(error) from error
+        if epoch is None:
+            return None
+        parts = epoch.decode().split(" ")
+        return int(parts[2]) if len(parts) > 2 else 0
+
+    async def load(self, today: date) -> tuple[TicketReplica, str]:
+        """Everything the ledger has of today and later, and the stream id after which to follow. Raises LedgerUnavailable."""
+        replica = TicketReplica()
+        position = await self._stream.position()
+        for lane_id in self._lanes:  # before the tickets: what a lane's number covers is in tickets that are read after it
+            replica.learn_lane(lane_id, await self._ledger.lane_memory(lane_id))
+        try:
+            cursor = 0
+            while True:
+                answer: Any = await self._following.scan(cursor, match=self._keys.ticket("*"), count=SCAN_COUNT)
+                cursor, names = answer
+                await self._learn(replica, names, today)
+                if cursor == 0:
+                    return replica, position.last_id
+        except (RedisError, OSError, TimeoutError) as error:
+            raise _unavailable(error) from error
+
+    async def read_after(self, stream_id: str, most: int, wait_ms: int) -> list[StreamEntry]:
+        """The stream. Raises LedgerUnavailable."""
+        return await self._stream.read_after(stream_id, most, wait_ms)
+
+    async def read_ticket(self, ticket_id: TicketId) -> TicketRecord | None:
+        """One ticket from the ledger. Raises LedgerUnavailable."""
+        return await self._ledger.find(ticket_id)
+
+    async def load_from_sql(self, today: date) -> TicketReplica:
+        """Everything SQL has of today and later. Raises DatabaseUnavailable."""
+        replica = TicketReplica()
+        events: dict[TicketId, list[TicketEvent]] = {}
+        async for event in self._journal.ticket_events():
+            if event.ticket_id is not None:
+                events.setdefault(event.ticket_id, []).append(event)
+        for newest in sorted(await self._journal.newest_of_lanes(), key=lambda event: event.lane_seq):
+            replica.learn_lane(newest.lane_id, remember(replica.memory(newest.lane_id), newest))
+        async for ticket_id, entitlement in self._tickets.entitlements():
+            if _last_day(entitlement) >= today:
+                usage = fold_late(Usage(), events.get(ticket_id, []))
+                replica.learn(ticket_id, TicketRecord(SQL_VERSION, entitlement, usage))
+        return replica
+
+    async def ticket_from_sql(self, ticket_id: TicketId) -> Entitlement | None:
+        """A ticket that was sold while the ledger was away. Raises DatabaseUnavailable."""
+        return await self._tickets.entitlement(ticket_id)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._ledger.close()
+        await self._probing.aclose()
+
+    async def _learn(self, replica: TicketReplica, names: list[bytes], today: date) -> None:
+        pipeline = self._following.pipeline(transaction=False)
+        for name in names:
+            pipeline.hmget(name, ["v", "e", "u"])
+        for name, (version, body, used) in zip(names, await pipeline.execute(), strict=True):
+            if version is None:
+                continue
+            entitlement = msgspec.json.decode(body, type=Entitlement)
+            if _last_day(entitlement) >= today:
+                ticket_id = TicketId(name.decode().rpartition(":")[2])
+                replica.learn(ticket_id, TicketRecord(int(version), entitlement, msgspec.json.decode(used, type=Usage)))
+
+
+def _last_day(entitlement: Entitlement) -> date:
+    return entitlement.valid_until or entitlement.valid_on
+
+
+def _unavailable(error: Exception) -> LedgerUnavailable:
+    return LedgerUnavailable("The admission ledger", str(error).rstrip("."))
