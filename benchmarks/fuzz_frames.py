@@ -61,14 +61,15 @@ class FrameFuzz:
         answer = frame(int.from_bytes(self._asked[:2], "big"), request.dev_id, self._answer_to(request))
         self._stream = self._spoilt(answer)
         self._before = answer
-        for chunk in self._cut(self._stream):
+        chunks = self._cut(self._stream)
+        for chunk in chunks:
             self._link.data_received(chunk)
         await asyncio.sleep(0)
         if not call.done():
             call.cancel()
         with contextlib.suppress(LinkLost, asyncio.CancelledError):
             return self._judge(request, answer, await call)
-        return "lost" if self._stream == answer else "refused"
+        return "lost" if chunks == [answer] else "refused"
 
     def _judge(self, request: ModbusPDU, answer: bytes, body: bytes) -> Verdict:
         taken = frame(int.from_bytes(self._asked[:2], "big"), request.dev_id, body)

@@ -1,14 +1,15 @@
-"""Shared Modbus TCP connections: one per bus and process, lent out by unit, closed behind the last user.
+"""Modbus TCP connections of a process: one for each unit, or one that all units behind an address share; closed behind the
+last user. What registers mean is not known here.
 
-A bus is one `tcp://host:port`; several controllers may answer behind it, each by its unit number. A unit has one request
-under way at a time, a bus at most `requests_at_once`; none is ever repeated, and every failure is a TurnstileUnreachable.
-What registers mean is not known here.
+A bus is one `tcp://host:port`; several controllers may answer behind it, each by its unit number. A connection has one request
+under way at a time; none is ever repeated, and every failure is a TurnstileUnreachable. With a connection each, a silent unit
+keeps nobody waiting; `shared` is for gateways that take few connections or serve only the youngest.
 
 How failures are kept short (`timeout_ms` T, 250 by default):
-- not connected: fails at once, while a task of the bus reconnects every 50 to 400 ms;
-- no answer: fails after T. Two in a row on the whole bus, or one order that nobody confirmed, mean a dead peer: the
-  connection is reset and made anew, so a controller that lost power is served again within a second of its return. A unit
-  that is silent while its neighbours answer rests for 500 ms, so that it takes none of their turns;
+- not connected: fails at once, while a task of the connection reconnects every 50 to 400 ms;
+- no answer: fails after T. Two in a row, or one order that nobody confirmed, mean a dead peer: the connection is reset and
+  made anew, so a controller that lost power is served again within a second of its return. Where units share, one that is
+  silent while its neighbours answer rests for 500 ms, lest the neighbours wait behind it;
 - behind others in the queue: fails after T without having been sent. So no call lasts longer than 2 T;
 - late answers, nonsense, half answers: see `devices/modbus_link.py`.
 """
@@ -34,7 +35,6 @@ RECONNECT_FIRST_S = 0.05
 RECONNECT_MAX_S = 0.4
 DEAD_AFTER_SILENCES = 2
 UNIT_REST_S = 0.5
-REQUESTS_AT_ONCE = 8  # half of what the Messaging on TCP/IP guide (4.2.2) lets a controller take
 
 
 class BusSettings(msgspec.Struct, frozen=True):
@@ -43,13 +43,13 @@ class BusSettings(msgspec.Struct, frozen=True):
     host: str
     port: int
     timeout_ms: int
-    requests_at_once: int = REQUESTS_AT_ONCE
+    shared: bool = False  # one connection for all units
 
     def __str__(self) -> str:
         return f"tcp://{self.host}:{self.port}"
 
 
-def parse_bus(bus: str, timeout_ms: int, requests_at_once: int = REQUESTS_AT_ONCE) -> BusSettings:
+def parse_bus(bus: str, timeout_ms: int, *, shared: bool = False) -> BusSettings:
     """The settings of a `tcp://host:port` bus; port 502 when none is named. Raises InvalidConfig."""
     try:
         parts = urlsplit(bus)
@@ -59,27 +59,27 @@ def parse_bus(bus: str, timeout_ms: int, requests_at_once: int = REQUESTS_AT_ONC
         raise InvalidConfig("turnstile.bus", f"{bus} has no usable host and port ({error})") from error
     if parts.scheme != "tcp" or not host or parts.path.strip("/") or parts.query or parts.username is not None:
         raise InvalidConfig("turnstile.bus", f"{bus} is not an address such as tcp://192.168.10.21:502")
-    return BusSettings(host, 502 if port is None else port, timeout_ms, requests_at_once)
+    return BusSettings(host, 502 if port is None else port, timeout_ms, shared)
 
 
-class _SharedBus:
-    """One bus: its connection, the queue before it and who holds it."""
+class _Bus:
+    """One connection, kept alive, the queue before it and who holds it."""
 
-    def __init__(self, settings: BusSettings) -> None:
+    def __init__(self, settings: BusSettings, name: str) -> None:
         self.settings = settings
+        self._name = name
         self.holders = 0
         self.attempts = 0  # to connect, with or without success
         self._attempted = asyncio.Event()  # the present attempt is over; each attempt has its own event
         self._timeout_s = settings.timeout_ms / 1000
         self._link: ModbusLink | None = None
-        self._turns: dict[int, asyncio.Lock] = {}  # of each unit
-        self._slots = asyncio.Semaphore(settings.requests_at_once)
+        self._turn = asyncio.Lock()
         self._silences = 0  # requests without an answer in a row, over all units
         self._silent_units: dict[int, int] = {}  # likewise for each unit
         self._rest_until: dict[int, float] = {}  # event loop time
         self._away = False  # told to the log
         self._clock = asyncio.get_running_loop().time
-        self._keeper = asyncio.create_task(self._keep_connected(), name=f"modbus {settings}")
+        self._keeper = asyncio.create_task(self._keep_connected(), name=f"modbus {name}")
         self._keeper.add_done_callback(self._keeper_ended)
 
     @property
@@ -92,7 +92,7 @@ class _SharedBus:
         unit = request.dev_id
         self._check_reachable(unit)  # before the queue, so that nobody queues for a dead peer
         silences = self._silent_units.get(unit, 0)
-        async with self._turn(unit):
+        async with self._place_in_turn(unit):
             link = self._check_reachable(unit)
             if self._silent_units.get(unit, 0) > silences:  # while this one waited
                 raise self._unreachable(unit, "it stopped answering, nothing was sent")
@@ -110,24 +110,16 @@ class _SharedBus:
         return decode(body)
 
     @contextlib.asynccontextmanager
-    async def _turn(self, unit: int) -> AsyncIterator[None]:
-        """One request of this unit at a time, and not too many on the bus."""
-        own = self._turns.setdefault(unit, asyncio.Lock())
+    async def _place_in_turn(self, unit: int) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(self._timeout_s):
-                await own.acquire()
-                try:
-                    await self._slots.acquire()
-                except BaseException:
-                    own.release()
-                    raise
+                await self._turn.acquire()
         except TimeoutError:
             raise self._unreachable(unit, "the bus is busy, nothing was sent") from None
         try:
             yield
         finally:
-            self._slots.release()
-            own.release()
+            self._turn.release()
 
     async def next_attempt(self, unit: int) -> None:
         """Wait until the present or next attempt to connect is over. Raises TurnstileUnreachable when there is none to come."""
@@ -153,7 +145,7 @@ class _SharedBus:
 
     def _note_answer(self, unit: int) -> None:
         if self._away:
-            log.info("turnstile bus %s is back", self.settings)
+            log.info("turnstile bus %s is back", self._name)
             self._away = False
         self._silences = 0
         self._silent_units.pop(unit, None)
@@ -187,7 +179,7 @@ class _SharedBus:
                 self._end_attempt()
             self._link = None
             if not self._away:  # until it has answered, not only taken a connection
-                log.warning("turnstile bus %s is away: %s", self.settings, link.detail)
+                log.warning("turnstile bus %s is away: %s", self._name, link.detail)
                 self._away = True
             await asyncio.sleep(delay_s)
             delay_s = min(2 * delay_s, RECONNECT_MAX_S)
@@ -207,16 +199,16 @@ class _SharedBus:
     def _keeper_ended(self, keeper: asyncio.Task[None]) -> None:
         self._end_attempt()  # whoever waits for one must not wait for ever
         if not keeper.cancelled() and (error := keeper.exception()) is not None:
-            log.error("the keeper of turnstile bus %s failed", self.settings, exc_info=error)
+            log.error("the keeper of turnstile bus %s failed", self._name, exc_info=error)
 
 
 class UnitHandle:
     """One unit on a shared bus, until `close`. Calls raise TurnstileUnreachable and are never repeated."""
 
-    def __init__(self, registry: "BusRegistry", bus: _SharedBus, unit: int) -> None:
+    def __init__(self, registry: "BusRegistry", bus: _Bus, unit: int) -> None:
         self.unit = unit
         self._registry = registry
-        self._bus: _SharedBus | None = bus
+        self._bus: _Bus | None = bus
         self._name = f"Turnstile unit {unit} at {bus.settings}"
 
     @property
@@ -254,31 +246,35 @@ class UnitHandle:
 
 
 class BusRegistry:
-    """The buses of this process. Lives in one event loop; an empty registry holds nothing open."""
+    """The connections of this process. Lives in one event loop; an empty registry holds nothing open."""
 
     def __init__(self) -> None:
-        self._buses: dict[tuple[str, int], _SharedBus] = {}
+        self._buses: dict[tuple[str, int, int | None], _Bus] = {}  # by host, port, and unit if it has one of its own
 
     def lease(self, settings: BusSettings, unit: int) -> UnitHandle:
         """A handle on one unit; connecting goes on in the background. Raises InvalidConfig when settings clash."""
         if not 0 <= unit <= 255:
             raise InvalidConfig("turnstile.unit", f"{unit} is not 0 to 255")
-        endpoint = (settings.host, settings.port)
-        bus = self._buses.get(endpoint)
+        for other in self._buses.values():
+            if (other.settings.host, other.settings.port) == (settings.host, settings.port) and other.settings != settings:
+                raise InvalidConfig(
+                    f"turnstile bus {settings}",
+                    f"it is in use with {_manners(other.settings)}, so {_manners(settings)} cannot be had",
+                )
+        place = (settings.host, settings.port, None if settings.shared else unit)
+        bus = self._buses.get(place)
         if bus is None:
-            bus = self._buses[endpoint] = _SharedBus(settings)
-        elif bus.settings != settings:
-            raise InvalidConfig(
-                f"turnstile bus {settings}",
-                f"it is in use with a time-out of {bus.settings.timeout_ms} ms and {bus.settings.requests_at_once} requests at "
-                f"once, so {settings.timeout_ms} ms and {settings.requests_at_once} cannot be had",
-            )
+            bus = self._buses[place] = _Bus(settings, str(settings) if settings.shared else f"{settings} unit {unit}")
         bus.holders += 1
         return UnitHandle(self, bus, unit)
 
-    async def _release(self, bus: _SharedBus) -> None:
+    async def _release(self, bus: _Bus) -> None:
         bus.holders -= 1
-        endpoint = (bus.settings.host, bus.settings.port)
-        if bus.holders == 0 and self._buses.get(endpoint) is bus:
-            del self._buses[endpoint]
+        if bus.holders == 0:
+            for place in [place for place, known in self._buses.items() if known is bus]:
+                del self._buses[place]
             await bus.close()
+
+
+def _manners(settings: BusSettings) -> str:
+    return f"a time-out of {settings.timeout_ms} ms and {'one connection' if settings.shared else 'a connection for each unit'}"

@@ -1,8 +1,7 @@
 """One Modbus TCP connection, from its birth to its loss: requests out, each with its own answer or none.
 
-Knows no units' manners, no queue and no reconnecting; that is `devices/modbus_bus.py`. Not pymodbus' client: that has one
-request under way at a time, sends again by itself, takes a reply without a transaction number for any, and dies of replies
-that it cannot decode.
+Knows no units' manners, no queue and no reconnecting; that is `devices/modbus_bus.py`. Not pymodbus' client: that takes any
+function and transaction 0 for an answer, has no way to call a request back, and dies of replies that it cannot decode.
 """
 
 import asyncio
@@ -30,15 +29,18 @@ class LinkLost(Exception):
 
 
 class _UnderWay:
-    def __init__(self, unit: int, asked: bytes, answer: asyncio.Future[bytes]) -> None:
-        self.unit, self.asked, self.answer = unit, asked, answer
+    """The request that waits for its answer."""
+
+    def __init__(self, number: int, unit: int, asked: bytes, answer: asyncio.Future[bytes]) -> None:
+        self.number, self.unit, self.asked, self.answer = number, unit, asked, answer
 
 
 class ModbusLink(asyncio.Protocol):
-    """`open`, then any number of `exchange` at once. `lost` is set exactly when it cannot be used any more.
+    """`open`, then `exchange` one after the other. `lost` is set exactly when it cannot be used any more.
 
-    Each request has a transaction number of its own. A number whose request was given up is not used again on this
-    connection, so a late answer is never taken for a new one.
+    One request at a time, because Modbus TCP has no checksum: with two answers due, the half of one and the beginning of the
+    other would make a whole one with wrong counters. Each request has a transaction number of its own, and a number whose
+    request was given up is not used again on this connection, so a late answer is never taken for a new one.
     """
 
     def __init__(self) -> None:
@@ -48,7 +50,7 @@ class ModbusLink(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._parser = ReplyParser()
-        self._under_way: dict[int, _UnderWay] = {}
+        self._under_way: _UnderWay | None = None
         self._unanswered: set[int] = set()
         self._transaction = 0
         self._wrapped = False
@@ -69,7 +71,8 @@ class ModbusLink(asyncio.Protocol):
 
     async def exchange(self, request: ModbusPDU, timeout_s: float) -> bytes:
         """Send once and wait; answers the PDU of a normal or an exception answer. Raises Silence, LinkLost."""
-        if self._parser.unfinished and not self._under_way:
+        assert self._under_way is None, "one request at a time"
+        if self._parser.unfinished:
             # Its other half would be taken for the beginning of the next answer.
             self.drop("it sent half an answer")
         if self.lost.is_set() or self._transport is None:
@@ -77,7 +80,7 @@ class ModbusLink(asyncio.Protocol):
         asked = body_of(request)
         number = self._next_number()
         answer: asyncio.Future[bytes] = self._loop.create_future()
-        self._under_way[number] = _UnderWay(request.dev_id, asked, answer)
+        self._under_way = _UnderWay(number, request.dev_id, asked, answer)
         heard = self.heard
         self._transport.write(frame(number, request.dev_id, asked))
         timer = self._loop.call_later(timeout_s, self._time_is_up, answer)
@@ -88,7 +91,7 @@ class ModbusLink(asyncio.Protocol):
             raise
         finally:
             timer.cancel()
-            del self._under_way[number]
+            self._under_way = None
             if answer.cancelled() or isinstance(answer.exception(), Silence):
                 self._unanswered.add(number)
 
@@ -109,7 +112,7 @@ class ModbusLink(asyncio.Protocol):
 
     async def close(self) -> None:
         """Hang up, politely if everything was answered, and wait until the socket is gone."""
-        if self._transport is not None and not self._under_way and not self._unanswered:
+        if self._transport is not None and self._under_way is None and not self._unanswered:
             self._end("the connection was closed")
             self._transport.close()
         self.drop("the connection was closed")
@@ -136,13 +139,17 @@ class ModbusLink(asyncio.Protocol):
                 self._take(reply)
         except ValueError:
             self.drop("it answered nonsense")
+            return
+        if self._parser.unfinished and self._unanswered:
+            # The missing half may never come, and a late answer would complete this one in its place.
+            self.drop("it sent half an answer")
 
     # ---- small parts
 
     def _take(self, reply: Reply) -> None:
         """Raises ValueError on an answer to what was never asked."""
-        waiting = self._under_way.get(reply.transaction)
-        if waiting is None or waiting.answer.done():
+        waiting = self._under_way
+        if waiting is None or waiting.number != reply.transaction or waiting.answer.done():
             if reply.transaction == 0 or (reply.transaction > self._transaction and not self._wrapped):
                 raise ValueError("an answer to no request")
             self._unanswered.discard(reply.transaction)  # late: thrown away
@@ -178,7 +185,7 @@ class ModbusLink(asyncio.Protocol):
             self._transaction += 1
             if self._transaction == _TRANSACTIONS:
                 self._transaction, self._wrapped = 1, True
-            if self._transaction not in self._unanswered and self._transaction not in self._under_way:
+            if self._transaction not in self._unanswered:
                 return self._transaction
 
     def _end(self, detail: str) -> None:
@@ -186,6 +193,5 @@ class ModbusLink(asyncio.Protocol):
             return
         self.detail = detail
         self.lost.set()
-        for waiting in self._under_way.values():
-            if not waiting.answer.done():
-                waiting.answer.set_exception(LinkLost(detail))
+        if self._under_way is not None and not self._under_way.answer.done():
+            self._under_way.answer.set_exception(LinkLost(detail))

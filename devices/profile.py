@@ -109,7 +109,7 @@ class TurnstileProfile(Strict, frozen=True):
     byte_order: Order = "big"
     word_order: Order = "big"
     read_across: Annotated[int, msgspec.Meta(ge=0, le=MAX_WORDS_PER_READ)] = 0
-    requests_at_once: Annotated[int, msgspec.Meta(ge=1, le=16)] = 8
+    shared_connection: bool = False
 
     def read_points(self) -> dict[str, Point]:
         """The readings that this model has, by name."""

@@ -97,7 +97,7 @@ async def open_turnstile(buses: BusRegistry, site: TurnstileSite, profile: Turns
     Succeeds when the controller is away too: calls then raise TurnstileUnreachable until it returns, which is noticed within
     a second. Raises InvalidConfig on an unusable address and on a bus that is in use with another time-out.
     """
-    handle = buses.lease(parse_bus(site.bus, profile.timings.timeout_ms, profile.requests_at_once), site.unit)
+    handle = buses.lease(parse_bus(site.bus, profile.timings.timeout_ms, shared=profile.shared_connection), site.unit)
     try:
         await handle.wait_first_attempt()
     except BaseException:

@@ -29,13 +29,14 @@ async def peer() -> AsyncIterator[ModbusPeer]:
 
 
 @asynccontextmanager
-async def leased(peer: ModbusPeer, timeout_ms: int, *units: int, at_once: int = 8) -> AsyncIterator[list[UnitHandle]]:
+async def leased(peer: ModbusPeer, timeout_ms: int, *units: int, shared: bool = False) -> AsyncIterator[list[UnitHandle]]:
     """Connected handles on one bus, given back at the end; a registry that is empty then holds no connection."""
     registry = BusRegistry()
-    handles = [registry.lease(BusSettings("127.0.0.1", peer.port, timeout_ms, at_once), unit) for unit in units]
+    handles = [registry.lease(BusSettings("127.0.0.1", peer.port, timeout_ms, shared), unit) for unit in units]
     try:
         async with asyncio.timeout(10):
-            await handles[0].wait_connected()
+            for handle in handles:
+                await handle.wait_connected()
         yield handles
     finally:
         for handle in handles:
@@ -62,6 +63,12 @@ def start(handle: UnitHandle, request: ModbusPDU | None = None) -> asyncio.Task[
     return asyncio.create_task(handle.transact(request or read()))
 
 
+async def next_of_unit(peer: ModbusPeer) -> tuple[int, tuple[bytes, asyncio.StreamWriter]]:
+    """The next request, with its unit."""
+    request, writer = await peer.next_request()
+    return request[6], (request, writer)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -80,21 +87,22 @@ async def test_a_request_reaches_its_unit_and_gets_its_answer(peer: ModbusPeer) 
         assert list((await call).registers) == [11, 22]
 
 
-async def test_units_share_one_connection_each_with_one_request_under_way(peer: ModbusPeer) -> None:
+async def test_a_unit_has_one_request_under_way_and_its_neighbours_have_theirs(peer: ModbusPeer) -> None:
     async with leased(peer, PATIENT_MS, 1, 2) as (first, second):
         calls = [start(first), start(first), start(second)]
-        (one, writer), (two, same_writer) = await peer.next_request(), await peer.next_request()
-        assert (one[6], two[6], writer is same_writer) == (1, 2, True)
+        asked = dict([await next_of_unit(peer), await next_of_unit(peer)])
         await peer.let_client_read()
         assert peer.requests.empty()
-        writer.write(answer(two, 22) + answer(one, 11))  # in any order
-        request, _ = await peer.next_request()
-        writer.write(answer(request, 12))
-        assert [list((await call).registers) for call in calls] == [[11], [12], [22]]
+        assert peer.connections == 2
+        for unit, (request, writer) in sorted(asked.items()):
+            writer.write(answer(request, 10 * unit))
+        request, writer = await peer.next_request()
+        writer.write(answer(request, 11))
+        assert [list((await call).registers) for call in calls] == [[10], [11], [20]]
 
 
-async def test_a_gateway_that_takes_one_request_at_a_time_gets_one(peer: ModbusPeer) -> None:
-    async with leased(peer, PATIENT_MS, 1, 2, at_once=1) as (first, second):
+async def test_units_that_share_a_connection_take_turns(peer: ModbusPeer) -> None:
+    async with leased(peer, PATIENT_MS, 1, 2, shared=True) as (first, second):
         calls = [start(first), start(second)]
         request, writer = await peer.next_request()
         await peer.let_client_read()
@@ -103,20 +111,11 @@ async def test_a_gateway_that_takes_one_request_at_a_time_gets_one(peer: ModbusP
         request, writer = await peer.next_request()
         writer.write(answer(request, 2))
         assert [list((await call).registers) for call in calls] == [[1], [2]]
-
-
-async def test_an_answer_may_come_in_pieces(peer: ModbusPeer) -> None:
-    async with leased(peer, PATIENT_MS, 1) as (handle,):
-        call = start(handle)
-        request, writer = await peer.next_request()
-        for byte in answer(request, 77):
-            writer.write(bytes([byte]))
-            await peer.let_client_read()
-        assert list((await call).registers) == [77]
+        assert peer.connections == 1
 
 
 async def test_the_connection_closes_behind_the_last_user(peer: ModbusPeer) -> None:
-    async with leased(peer, PATIENT_MS, 1, 2) as (first, second):
+    async with leased(peer, PATIENT_MS, 1, 2, shared=True) as (first, second):
         await first.close()
         await first.close()
         call = start(second)
@@ -142,11 +141,13 @@ async def test_a_bus_can_be_leased_again_after_it_was_closed(peer: ModbusPeer) -
 
 async def test_clashing_settings_are_refused_and_agreeing_ones_share(peer: ModbusPeer) -> None:
     registry = BusRegistry()
-    settings = BusSettings("127.0.0.1", peer.port, 300)
+    settings = BusSettings("127.0.0.1", peer.port, 300, shared=True)
     first = registry.lease(settings, 1)
     with pytest.raises(InvalidConfig, match="300 ms"):
-        registry.lease(BusSettings("127.0.0.1", peer.port, 500), 2)
-    second = registry.lease(BusSettings("127.0.0.1", peer.port, 300), 2)
+        registry.lease(BusSettings("127.0.0.1", peer.port, 500, shared=True), 2)
+    with pytest.raises(InvalidConfig, match="one connection"):
+        registry.lease(BusSettings("127.0.0.1", peer.port, 300), 2)
+    second = registry.lease(BusSettings("127.0.0.1", peer.port, 300, shared=True), 2)
     await second.wait_connected()
     await first.close()
     assert second.connected
@@ -222,7 +223,7 @@ async def test_who_waits_in_the_queue_of_a_silent_unit_sends_nothing(peer: Modbu
 
 async def test_who_waits_too_long_for_a_place_on_the_bus_sends_nothing(peer: ModbusPeer) -> None:
     units = range(1, 9)
-    async with leased(peer, HASTY_MS, *units, at_once=1) as handles:
+    async with leased(peer, HASTY_MS, *units, shared=True) as handles:
         calls = [start(handle, pulse()) for handle in handles]
         await asyncio.wait(calls)
         details = [error.detail for call in calls if isinstance(error := call.exception(), TurnstileUnreachable)]
@@ -231,12 +232,12 @@ async def test_who_waits_too_long_for_a_place_on_the_bus_sends_nothing(peer: Mod
 
 
 async def test_a_lost_connection_fails_the_waiting_request_long_before_its_time_out(peer: ModbusPeer) -> None:
-    async with leased(peer, PATIENT_MS, 1, 2) as (first, second):
+    async with leased(peer, PATIENT_MS, 1, 2, shared=True) as (first, second):
         waiting, queued = start(first), start(second)
         _, writer = await peer.next_request()
         writer.close()
         assert (await fails(waiting)).detail == "the connection was lost"
-        assert (await fails(queued)).detail == "the connection was lost"
+        assert (await fails(queued)).detail == "not connected"
 
 
 async def test_the_bus_heals_when_its_peer_returns(peer: ModbusPeer, caplog: pytest.LogCaptureFixture) -> None:
@@ -341,7 +342,7 @@ async def test_neighbours_are_served_while_a_unit_is_awaited(peer: ModbusPeer) -
 
 
 async def test_a_silent_unit_rests_so_that_its_neighbours_need_not_wait(peer: ModbusPeer) -> None:
-    async with leased(peer, HASTY_MS, 1, 2) as (silent, lively):
+    async with leased(peer, HASTY_MS, 1, 2, shared=True) as (silent, lively):
         for _ in range(2):
             await fails(silent)
             await peer.next_request()

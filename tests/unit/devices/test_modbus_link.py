@@ -115,6 +115,15 @@ async def test_an_answer_to_something_else_costs_the_connection(peer: ModbusPeer
     await peer.next_hang_up()
 
 
+async def test_an_answer_may_come_in_pieces_while_no_other_is_due(peer: ModbusPeer, link: ModbusLink) -> None:
+    call = start(link.exchange(read(), PATIENT_S))
+    request, writer = await peer.next_request()
+    for byte in answer(request, 77):
+        writer.write(bytes([byte]))
+        await peer.let_client_read()
+    assert await call == b"\x04\x02\0\x4d"
+
+
 async def test_half_a_late_answer_costs_the_connection(peer: ModbusPeer, link: ModbusLink) -> None:
     """Its other half would otherwise be taken for the beginning of the next answer."""
     with pytest.raises(Silence):
@@ -126,6 +135,20 @@ async def test_half_a_late_answer_costs_the_connection(peer: ModbusPeer, link: M
         await link.exchange(pulse(), PATIENT_S)
     await peer.next_hang_up()
     assert peer.requests.empty()
+
+
+async def test_pieces_are_not_put_together_while_a_late_answer_may_come(peer: ModbusPeer, link: ModbusLink) -> None:
+    """Else half of the new answer and the beginning of the late one would make a whole one, with wrong counters."""
+    with pytest.raises(Silence):
+        await link.exchange(read(1, 7), HASTY_S)
+    late, writer = await peer.next_request()
+    call = start(link.exchange(read(1, 7), PATIENT_S))
+    request, _ = await peer.next_request()
+    writer.write(answer(request, *range(7))[:11])
+    await peer.let_client_read()
+    writer.write(answer(late, *range(7)))
+    with pytest.raises(LinkLost, match="half an answer"):
+        await call
 
 
 async def test_half_an_answer_and_then_silence_costs_the_connection(peer: ModbusPeer, link: ModbusLink) -> None:

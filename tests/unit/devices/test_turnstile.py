@@ -79,8 +79,8 @@ async def driver(
 
 
 async def connected(buses: BusRegistry, server: TurnstileServer) -> None:
-    """Wait, as another user of the same bus, until it has found its peer."""
-    neighbour = buses.lease(parse_bus(f"tcp://127.0.0.1:{server.port}", PATIENT.timings.timeout_ms), 2)
+    """Wait, as another user of unit 1, until its connection has found its peer."""
+    neighbour = buses.lease(parse_bus(f"tcp://127.0.0.1:{server.port}", PATIENT.timings.timeout_ms), 1)
     async with asyncio.timeout(10):
         await neighbour.wait_connected()
     await neighbour.close()
@@ -173,15 +173,17 @@ async def test_sensor_and_firmware_are_read_where_the_profile_has_them() -> None
         assert ((await bare.status()).waiting, (await bare.status()).firmware) == (None, 0)
 
 
-async def test_the_lanes_of_one_bus_use_one_connection_and_their_own_units() -> None:
+@pytest.mark.parametrize(("shared", "connections"), [(False, 2), (True, 1)])
+async def test_lanes_of_one_address_reach_their_own_units(shared: bool, connections: int) -> None:
     left, right = Bench(), Bench()
+    profile = msgspec.structs.replace(PATIENT, shared_connection=shared)
     async with AsyncExitStack() as stack:
-        server = await serve(stack, PATIENT, {1: left.steel, 2: right.steel})
+        server = await serve(stack, profile, {1: left.steel, 2: right.steel})
         buses = BusRegistry()
-        first = await driver(stack, buses, server, 1)
-        second = await driver(stack, buses, server, 2)
+        first = await driver(stack, buses, server, 1, profile)
+        second = await driver(stack, buses, server, 2, profile)
         await asyncio.gather(first.pulse_entry(), second.show("refused"), first.status(), second.status())
-        assert server.connections == 1
+        assert server.connections == connections
         assert (left.steel.pulses, right.steel.pulses) == (1, 0)
         assert (left.steel.indicator, right.steel.indicator) == ("idle", "refused")
 
