@@ -17,9 +17,10 @@ import msgspec
 
 from resort.access.codes import SiteKeys
 from resort.access.entitlement import TicketRecord
-from resort.access.lane_journal import LaneSettings
 from resort.access.lane_machine import LaneMachine
 from resort.access.lane_messages import (
+    AmendTicket,
+    Answer,
     AppendEvent,
     CodeSighted,
     Command,
@@ -34,6 +35,8 @@ from resort.access.lane_messages import (
     PulseUncertain,
     SettleGrant,
     ShowLamp,
+    StaffOrder,
+    StaffOutcome,
     Started,
     Stimulus,
     StoreGrant,
@@ -41,11 +44,12 @@ from resort.access.lane_messages import (
     TurnstileLost,
     TurnstileSeen,
 )
+from resort.access.lane_settings import LaneSettings
 from resort.access.usage import use
 from resort.clock import Clock, Moment
-from resort.errors import LedgerUnavailable, TurnstileUnreachable
+from resort.errors import Busy, LedgerUnavailable, TurnstileUnreachable, Unavailable
 from resort.ids import GrantId, IdSource, TicketId
-from resort.messages import GrantIssued, GrantOutcome, JournalEvent
+from resort.messages import GrantAnnulled, GrantIssued, GrantOutcome, JournalEvent, TicketExited
 from resort.ports import AdmissionLedger, Audible, CodeSource, LaneMemory, Turnstile
 
 RETRY_S = 0.1
@@ -106,6 +110,7 @@ class LaneRuntime:
         self._granted: TicketRecord | None = None  # the ticket of the open grant, as the ledger stored it
         self._grant: GrantIssued | None = None
         self._settle_failed = False  # an answer was lost: the ledger may have been rebuilt meanwhile
+        self._asked: dict[str, asyncio.Future[StaffOutcome]] = {}  # orders of staff that wait for their answer
         self._accepting = True
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -129,12 +134,26 @@ class LaneRuntime:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
+        for asked in self._asked.values():
+            asked.set_exception(Unavailable("The lane", "it is being stopped"))
+            asked.exception()  # whoever gave up waiting need not hear of it
+        self._asked.clear()
         await self._source.close()
         await self._turnstile.close()
 
     def order_mode(self, mode: LaneMode) -> None:
         """Order the lane open or closed; takes effect with the next stimulus."""
         self._put(ModeOrdered(mode))
+
+    async def order(self, order: StaffOrder) -> StaffOutcome:
+        """Carry out what staff order; idempotent by its `request_id`. Raises Busy when too much waits already, and Unavailable
+        when the lane is stopped meanwhile. A caller that gives up waiting may ask again under the same id."""
+        waiting = self._asked.get(order.request_id)
+        if waiting is None:
+            if not self._put(order):
+                raise Busy("lane", RETRY_S)
+            waiting = self._asked[order.request_id] = asyncio.get_running_loop().create_future()
+        return await asyncio.shield(waiting)
 
     def report(self) -> LaneReport:
         """How the lane stands now."""
@@ -218,12 +237,13 @@ class LaneRuntime:
 
     # ---- the machine
 
-    def _put(self, stimulus: Stimulus) -> None:
+    def _put(self, stimulus: Stimulus) -> bool:
         if len(self._inbox) >= self.settings.limits.inbox_size:
             self.dropped += 1
-            return
+            return False
         self._inbox.append(stimulus)
         self._ready.set()
+        return True
 
     def _next(self) -> Stimulus | None:
         # Readings first: a rotation that has happened is accounted before the next guest's code is looked at.
@@ -258,6 +278,12 @@ class LaneRuntime:
                 await self._until_stored(lambda: self._settle(command.outcome))
             case AppendEvent():
                 await self._until_stored(lambda: self._append(command.event))
+            case AmendTicket():
+                await self._until_stored(lambda: self._amend(command.event))
+            case Answer():
+                waiting = self._asked.pop(command.request_id, None)
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(command.outcome)
         return None
 
     async def _look_up(self, command: LookUp) -> Stimulus:
@@ -273,8 +299,9 @@ class LaneRuntime:
             return LedgerFailed(error.detail)
         if conflict is not None:
             return GrantConflicted(conflict.record)
-        before = command.expected
-        self._granted = TicketRecord(before.version + 1, before.entitlement, command.usage)
+        before, usage = command.expected, command.usage
+        if before is not None and usage is not None:
+            self._granted = TicketRecord(before.version + 1, before.entitlement, usage)
         self._grant = command.grant
         return GrantStored()
 
@@ -312,6 +339,9 @@ class LaneRuntime:
                 return
 
     async def _settle(self, outcome: GrantOutcome) -> None:
+        if outcome.ticket_id is None:
+            await self._settle_by_hand(outcome)
+            return
         # The ticket is as this lane's grant left it, unless somebody blocked it meanwhile: then the store says so.
         granted, grant = self._granted, self._grant
         record = granted
@@ -326,6 +356,19 @@ class LaneRuntime:
                 break
             record = conflict.record
         self._granted, self._grant, self._settle_failed = None, None, False
+
+    async def _settle_by_hand(self, outcome: GrantOutcome) -> None:
+        """A grant without a ticket is open as long as the lane's memory says so; it may never have been stored."""
+        opened = (await self._ledger.lane_memory(self.settings.lane_id)).open_grant
+        if opened is not None and GrantId(opened.event_id) == outcome.grant_id:
+            await self._ledger.settle(outcome, None, None)
+        self._granted, self._grant, self._settle_failed = None, None, False
+
+    async def _amend(self, event: GrantAnnulled | TicketExited) -> None:
+        record = await self._find(event.ticket_id)
+        while record is not None:
+            conflict = await self._ledger.amend(event, record, use(record.usage, event))
+            record = None if conflict is None else conflict.record
 
     async def _grant_again(self, grant: GrantIssued, granted: TicketRecord) -> TicketRecord | None:
         """The ticket after a failed settling. A ledger that was rebuilt meanwhile (its versions begin far higher) may not know

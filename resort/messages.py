@@ -14,6 +14,9 @@ from resort.access.reasons import Reason
 from resort.ids import EventId, GateId, GrantId, LaneId, ScanId, TicketId
 from resort.texts import Text
 
+DecidedBy = Literal["ledger", "home", "alone"]
+TurnCause = Literal["tailgating", "forced", "no_grant", "fire_release", "unobserved"]
+
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     """Common part. `caused_by` is the id of the scan, grant, command or observation that led to the event.
@@ -52,7 +55,7 @@ class GrantIssued(Event, frozen=True, kw_only=True, tag=True, omit_defaults=True
     party: int = 1
     attention: tuple[Attention, ...] = ()  # what staff should look at when the holder passes
     warning: Reason | None = None  # a rule that only warns would have refused for this
-    decided_by: Literal["ledger", "home", "alone"] = "ledger"
+    decided_by: DecidedBy = "ledger"
     by: str = ""
     note: str = ""
 
@@ -126,7 +129,7 @@ class PassageUncontrolled(Event, frozen=True, kw_only=True, tag=True):
     counter_in: int
     rotations: int
     released: bool
-    cause: Literal["tailgating", "forced", "no_grant", "fire_release", "unobserved"] = "no_grant"
+    cause: TurnCause = "no_grant"
     grant_id: GrantId | None = None
 
 

@@ -3,19 +3,23 @@
 The lane machine decides that something happened; this file only says how it is written down.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import TypedDict
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from resort.access.entitlement import TicketRecord
-from resort.access.gate_rules import GateRules, gate_rules
+from resort.access.lane_messages import AdmitByHand, AnnulLast, StaffOrder
+from resort.access.lane_scan import HeldScan
+from resort.access.lane_settings import LaneSettings as LaneSettings
 from resort.access.reasons import Reason
+from resort.access.service_day import service_day
 from resort.clock import Moment
 from resort.ids import EventId, GateId, GrantId, IdSource, LaneId, ScanId, TicketId
 from resort.messages import (
+    GrantAnnulled,
     GrantIssued,
+    GrantOutcome,
     GrantOutcomeUnknown,
     GrantReleased,
     LaneChanged,
@@ -23,33 +27,13 @@ from resort.messages import (
     PassageOut,
     PassageUncontrolled,
     ScanRefused,
+    StaffActed,
+    TicketExited,
+    TurnCause,
 )
 from resort.ports import TurnstileStatus
-from resort.site import Direction, GateSite, LaneClass, LaneLimits, LaneSite, Site
 
 COUNTER_MODULUS = 2**32
-
-
-class LaneSettings(msgspec.Struct, frozen=True):
-    """What the site file says of this lane; see `lane_settings`."""
-
-    gate_id: GateId
-    lane_id: LaneId
-    lane_class: LaneClass
-    limits: LaneLimits
-    zone: ZoneInfo  # the time zone
-    direction: Direction = "entry"
-    rules: GateRules | None = None  # None: a gate with no zone, lift or intervals
-
-    @property
-    def gate(self) -> GateRules:
-        """What the rules need to know of the gate."""
-        return self.rules or GateRules(self.gate_id, self.zone)
-
-
-def lane_settings(site: Site, gate: GateSite, lane: LaneSite) -> LaneSettings:
-    """Everything the site file says of one lane."""
-    return LaneSettings(gate.id, lane.id, lane.lane_class, site.lane_limits, site.zone, lane.direction, gate_rules(site, gate))
 
 
 class Latency(msgspec.Struct):
@@ -68,6 +52,14 @@ class _Head(TypedDict):
     lane_seq: int
 
 
+class _GrantHead(_Head):
+    scan_id: ScanId
+    counter_in: int
+    day: date
+    zone: str
+    lift: str
+
+
 class _OutcomeHead(_Head):
     grant_id: GrantId
     ticket_id: TicketId | None
@@ -77,26 +69,47 @@ class LaneJournal:
     """Writes down what happens at one lane. `last_seq` is the number of the lane's newest event; set it when starting."""
 
     def __init__(self, settings: LaneSettings, ids: IdSource) -> None:
-        self._gate_id, self._lane_id, self._zone = settings.gate_id, settings.lane_id, settings.zone
+        self._gate_id, self._lane_id, self._gate = settings.gate_id, settings.lane_id, settings.gate
         self._ids = ids
         self.last_seq = 0
 
-    def grant(self, scan_id: ScanId, ticket_id: TicketId, ticket: TicketRecord, counter_in: int, now: Moment) -> GrantIssued:
-        """A guest may pass; `counter_in` is the entry counter before the pulse."""
+    def grant(self, held: HeldScan, record: TicketRecord, warning: Reason | None, counter_in: int, now: Moment) -> GrantIssued:
+        """The holder of the ticket may pass, one person; `counter_in` is the entry counter before the pulse."""
+        allowed, reading = record.entitlement, held.reading
+        assert reading is not None
         return GrantIssued(
-            **self._head("grant", scan_id, now),
-            ticket_id=ticket_id,
-            scan_id=scan_id,
-            product=ticket.entitlement.product,
-            unit=ticket.entitlement.unit,
-            counter_in=counter_in,
-            day=now.at.astimezone(self._zone).date(),
+            **self._grant_head(held.scan_id, counter_in, now),
+            ticket_id=reading.ticket_id,
+            product=allowed.product,
+            unit=allowed.unit,
+            medium=reading.medium,
+            step=reading.step,
+            steps_off=reading.steps_off,
+            member=record.usage.used % allowed.party + 1,
+            party=allowed.party,
+            attention=allowed.attention,
+            warning=warning,
+            decided_by=held.decided_by,
         )
 
-    def refused(self, scan_id: ScanId, ticket_id: TicketId | None, reason: Reason, ms: float, now: Moment) -> ScanRefused:
-        """The turnstile stays shut; `ms` is how long the decision took."""
+    def grant_by_hand(self, scan_id: ScanId, order: AdmitByHand, counter_in: int, now: Moment) -> GrantIssued:
+        """Staff let somebody pass; likewise."""
+        head = self._grant_head(scan_id, counter_in, now)
+        return GrantIssued(**head, ticket_id=None, product="", unit="", by=order.by, note=order.note)
+
+    def refused(self, held: HeldScan, reason: Reason, now: Moment) -> ScanRefused:
+        """The turnstile stays shut."""
+        reading = held.reading
         return ScanRefused(
-            **self._head("event", scan_id, now), scan_id=scan_id, ticket_id=ticket_id, reason=reason, decision_ms=ms
+            **self._head("event", held.scan_id, now),
+            scan_id=held.scan_id,
+            ticket_id=held.ticket_id,
+            reason=reason,
+            decision_ms=now.ms_since(held.began),
+            medium=None if reading is None else reading.medium,
+            step=0 if reading is None else reading.step,
+            steps_off=0 if reading is None else reading.steps_off,
+            code_mark=held.mark,
         )
 
     def passage(self, grant: GrantIssued, latency: Latency, now: Moment, *, recovered: bool) -> PassageConfirmed:
@@ -122,13 +135,42 @@ class LaneJournal:
         """Nobody can tell whether the arm turned on this grant."""
         return GrantOutcomeUnknown(**self._outcome_head(grant, now), detail=detail)
 
-    def uncontrolled(self, status: TurnstileStatus, rotations: int, now: Moment) -> PassageUncontrolled:
-        """The arm turned inwards without a grant."""
+    def annulled(self, outcome: GrantOutcome, order: AnnulLast, now: Moment) -> GrantAnnulled:
+        """Staff take a grant back, after its outcome."""
+        assert outcome.ticket_id is not None
+        head = self._head("event", order.request_id, now)
+        # Made from the grant's id, so that the journal holds one, whoever takes it back.
+        head["event_id"] = EventId(f"{outcome.grant_id}:annulled")
+        return GrantAnnulled(
+            **head,
+            grant_id=outcome.grant_id,
+            ticket_id=outcome.ticket_id,
+            was_unknown=isinstance(outcome, GrantOutcomeUnknown),
+            by=order.by,
+            note=order.note,
+        )
+
+    def exited(self, scan_id: ScanId, ticket_id: TicketId, zone: str, now: Moment) -> TicketExited:
+        """The ticket was shown at an exit of `zone`."""
+        return TicketExited(**self._head("event", scan_id, now), ticket_id=ticket_id, zone=zone)
+
+    def acted(self, order: StaffOrder, action: str, outcome: str, ticket_id: TicketId | None, now: Moment) -> StaffActed:
+        """Staff ordered what no other event tells."""
+        note = order.note if isinstance(order, AdmitByHand | AnnulLast) else ""
+        head = self._head("event", order.request_id, now)
+        return StaffActed(**head, by=order.by, action=action, note=note, outcome=outcome, ticket_id=ticket_id)
+
+    def uncontrolled(
+        self, status: TurnstileStatus, rotations: int, why: tuple[TurnCause, GrantId | None], now: Moment
+    ) -> PassageUncontrolled:
+        """The arm turned inwards without a grant; `why` as `LaneArm.why` tells it."""
         return PassageUncontrolled(
             **self._head("event", "counter", now),
             counter_in=status.counter_in,
             rotations=rotations,
             released=status.fire_release,
+            cause=why[0],
+            grant_id=why[1],
         )
 
     def out(self, status: TurnstileStatus, rotations: int, now: Moment) -> PassageOut:
@@ -153,6 +195,17 @@ class LaneJournal:
             "gate_id": self._gate_id,
             "lane_id": self._lane_id,
             "lane_seq": self._next_seq(),
+        }
+
+    def _grant_head(self, scan_id: ScanId, counter_in: int, now: Moment) -> _GrantHead:
+        gate = self._gate
+        return {
+            **self._head("grant", scan_id, now),
+            "scan_id": scan_id,
+            "counter_in": counter_in,
+            "day": service_day(now.at, gate.timezone, gate.day_begins),
+            "zone": gate.zone,
+            "lift": gate.lift,
         }
 
     def _outcome_head(self, grant: GrantIssued, now: Moment) -> _OutcomeHead:

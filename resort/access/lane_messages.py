@@ -4,11 +4,14 @@ from typing import Literal
 
 import msgspec
 
-from resort.access.entitlement import TicketRecord, Usage
+from resort.access.entitlement import Attention, TicketRecord, Usage
+from resort.access.reasons import Reason
 from resort.clock import Moment
-from resort.ids import ScanId, TicketId
-from resort.messages import GrantIssued, GrantOutcome, JournalEvent
+from resort.ids import GrantId, ScanId, TicketId
+from resort.messages import DecidedBy, GrantAnnulled, GrantIssued, GrantOutcome, JournalEvent, TicketExited
 from resort.ports import LaneMemory, Sighting, TurnstileStatus
+from resort.site import LaneClass
+from resort.texts import Text
 
 LaneMode = Literal["open", "closed"]
 Lamp = Literal["idle", "go", "refused"]
@@ -32,9 +35,10 @@ class CodeSighted(Stimulus, frozen=True):
 
 
 class TicketFound(Stimulus, frozen=True):
-    """The ledger answered a `LookUp`."""
+    """The ledger answered a `LookUp`; `decided_by` is who will take a grant on this record."""
 
     record: TicketRecord | None
+    decided_by: DecidedBy = "ledger"
 
 
 class GrantStored(Stimulus, frozen=True):
@@ -48,9 +52,10 @@ class GrantConflicted(Stimulus, frozen=True):
 
 
 class LedgerFailed(Stimulus, frozen=True):
-    """A `LookUp` or `StoreGrant` failed; a grant may or may not be stored."""
+    """A `LookUp` or `StoreGrant` failed; a grant may or may not be stored. `reason` is what the guest is told."""
 
     detail: str
+    reason: Reason = Reason.LEDGER_UNAVAILABLE
 
 
 class PulseAcknowledged(Stimulus, frozen=True):
@@ -84,6 +89,52 @@ class ModeOrdered(Stimulus, frozen=True):
     mode: LaneMode
 
 
+class PolicyOrdered(Stimulus, frozen=True):
+    """For the moment the lane admits tickets of these classes too, besides its own; nobody else with none."""
+
+    admits: frozenset[LaneClass]
+
+
+class StaffOrder(Stimulus, frozen=True):
+    """Base of what staff order at a lane; each is answered by one `Answer`. The same `request_id` again gets the same answer
+    and does nothing: a caller who got none asks again."""
+
+    request_id: str
+    by: str
+
+
+class AdmitByHand(StaffOrder, frozen=True):
+    """Let one person pass without a ticket."""
+
+    note: str
+
+
+class AnnulLast(StaffOrder, frozen=True):
+    """Give the entry back that the last guest of this lane used."""
+
+    note: str
+
+
+class TestScan(StaffOrder, frozen=True):
+    """Decide on a code as if it were held up here now, without any effect."""
+
+    __test__ = False  # no test, whatever its name
+
+    code: str
+
+
+class StaffOutcome(msgspec.Struct, frozen=True):
+    """What came of a staff order: `ok`, or the stable code of a reason, with its sentence. A test scan always has a reason,
+    `admitted` among them."""
+
+    outcome: str
+    text: Text
+    ticket_id: TicketId | None = None
+    grant_id: GrantId | None = None  # that was issued or annulled
+    attention: tuple[Attention, ...] = ()
+    warning: str = ""  # admitted, but a rule that only warns would have refused for this
+
+
 class Command(msgspec.Struct, frozen=True, tag=True):
     """Base of what a lane asks its shell to do; commands are run in order, each to its end."""
 
@@ -96,11 +147,12 @@ class LookUp(Command, frozen=True):
 
 
 class StoreGrant(Command, frozen=True):
-    """Compare and set; answer with `GrantStored`, `GrantConflicted` or `LedgerFailed`."""
+    """Compare and set; answer with `GrantStored`, `GrantConflicted` or `LedgerFailed`. A grant by hand has no ticket: neither
+    record nor usage."""
 
     grant: GrantIssued
-    expected: TicketRecord
-    usage: Usage
+    expected: TicketRecord | None
+    usage: Usage | None
 
 
 class PulseTurnstile(Command, frozen=True):
@@ -123,3 +175,17 @@ class AppendEvent(Command, frozen=True):
     """Append to the journal; try until it is stored."""
 
     event: JournalEvent
+
+
+class AmendTicket(Command, frozen=True):
+    """Store another change of a ticket's usage (`resort.access.usage.use` says which); try until it is stored. A ticket that
+    the ledger does not know has nothing to change."""
+
+    event: GrantAnnulled | TicketExited
+
+
+class Answer(Command, frozen=True):
+    """Hand the outcome of a staff order back to whoever gave it."""
+
+    request_id: str
+    outcome: StaffOutcome

@@ -66,6 +66,8 @@ def _give_back(usage: Usage, event: GrantAnnulled) -> Usage:
     """Staff took a grant back: the person counts no more, and no interval runs from that pass."""
     if usage.open is not None and usage.open.grant_id == event.grant_id:
         return replace(usage, open=None)
+    if event.was_unknown and not usage.unknown:
+        return usage  # somebody else took it back already
     used = max(0, usage.used - 1)
     return replace(
         usage,

@@ -11,7 +11,7 @@ import pytest_asyncio
 from actors.lane_runtime import LaneRuntime
 from resort.access.codes import SiteKeys, issue_code
 from resort.access.entitlement import Entitlement
-from resort.access.lane_journal import LaneSettings
+from resort.access.lane_settings import LaneSettings
 from resort.clock import SystemClock
 from resort.errors import LedgerUnavailable
 from resort.ids import GateId, LaneId, RandomIds, TicketId

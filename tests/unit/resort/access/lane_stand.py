@@ -7,7 +7,6 @@ import msgspec
 
 from resort.access.codes import SiteKeys, issue_code
 from resort.access.entitlement import Entitlement, OpenUse, TicketRecord, Usage
-from resort.access.lane_journal import LaneSettings
 from resort.access.lane_machine import LaneMachine
 from resort.access.lane_messages import (
     CodeSighted,
@@ -20,6 +19,7 @@ from resort.access.lane_messages import (
     TicketFound,
     TurnstileSeen,
 )
+from resort.access.lane_settings import LaneSettings
 from resort.clock import ManualClock
 from resort.ids import GateId, GrantId, LaneId, SeededIds, TicketId
 from resort.messages import GrantIssued

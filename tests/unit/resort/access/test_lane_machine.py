@@ -5,8 +5,8 @@ import pytest
 
 from resort.access.codes import SiteKeys, issue_code
 from resort.access.entitlement import TicketRecord, Usage
+from resort.access.lane_cycle import CYCLE_TABLE, Cycle
 from resort.access.lane_journal import COUNTER_MODULUS
-from resort.access.lane_machine import CYCLE_TABLE, Cycle
 from resort.access.lane_messages import (
     CodeSighted,
     GrantConflicted,

@@ -1,0 +1,73 @@
+"""What a lane is deciding on: a guest's code, the next person of a party, or what staff ordered. Pure.
+
+It gathers the tickets that the decision needs, one look-up after the other, and says what is still missing.
+"""
+
+import msgspec
+
+from resort.access.codes import CodeReading
+from resort.access.decision import Decision, decide, scan_at
+from resort.access.entitlement import TicketRecord
+from resort.access.lane_messages import LookUp, StaffOrder
+from resort.access.lane_settings import LaneSettings
+from resort.access.reasons import Reason
+from resort.clock import Moment
+from resort.ids import ScanId, TicketId
+from resort.messages import DecidedBy, GrantIssued
+from resort.site import LaneClass
+
+
+class HeldScan(msgspec.Struct):
+    """One scan in hand. `began` and `frame_at` are for the latency figures: the later of "read" (or "frame received") and
+    "lane free for it"."""
+
+    scan_id: ScanId
+    began: Moment
+    frame_at: Moment
+    reading: CodeReading | None = None  # the genuine code, once it was read
+    mark: str = ""  # of what was held up where it was no genuine code
+    order: StaffOrder | None = None  # staff ordered it: no guest is told anything
+    follows: bool = False  # the next person of a party: the one before has just passed
+    tries: int = 0
+    record: TicketRecord | None = None
+    bound: TicketRecord | None = None  # the ticket that a companion's is bound to
+    bound_asked: bool = False
+    decided_by: DecidedBy = "ledger"
+    grant: GrantIssued | None = None
+
+    @property
+    def ticket_id(self) -> TicketId | None:
+        """The ticket in question, where a genuine code named one."""
+        return None if self.reading is None else self.reading.ticket_id
+
+    @property
+    def party_is_over(self) -> bool:
+        """Whether nobody of the party is left to follow."""
+        record = self.record
+        return self.follows and record is not None and record.usage.used % record.entitlement.party == 0
+
+    def found(self, record: TicketRecord | None, decided_by: DecidedBy) -> None:
+        """Take the answer to the last look-up."""
+        if self.bound_asked:
+            self.bound = record
+        else:
+            self.tries += 1
+            self.record, self.decided_by = record, decided_by
+
+    def changed(self, record: TicketRecord | None) -> None:
+        """The ticket is another one than was decided on: begin again with it."""
+        self.tries += 1
+        self.record, self.bound, self.bound_asked = record, None, False
+
+    def weigh(self, settings: LaneSettings, admits: frozenset[LaneClass], now: Moment) -> Decision | LookUp:
+        """The decision on what is known, or what has to be looked up before."""
+        assert self.reading is not None
+        gate = settings.gate
+        scan = scan_at(gate, settings.lane_class, now.at, self.reading.medium, self.reading.step, admits)
+        decision = decide(scan, self.record, gate, self.bound)
+        if decision.reason is Reason.COMPANION_ALONE and not self.bound_asked and self.record is not None:
+            bound_to = self.record.entitlement.companion_of
+            if bound_to is not None:
+                self.bound_asked = True
+                return LookUp(self.scan_id, bound_to)
+        return decision

@@ -1,0 +1,92 @@
+"""What staff order at one lane: let somebody pass by hand, take the last grant back, test a code. Pure.
+
+Everything ordered leaves a trace in the journal with the name of who ordered it: the grant, the annulment, or a `StaffActed`
+with what came of it. The lane machine says whether an order can be carried out now; this file says how it is answered.
+"""
+
+from resort.access.decision import Decision
+from resort.access.lane_journal import LaneJournal
+from resort.access.lane_messages import (
+    AdmitByHand,
+    AmendTicket,
+    AnnulLast,
+    Answer,
+    AppendEvent,
+    Command,
+    StaffOrder,
+    StaffOutcome,
+)
+from resort.access.lane_scan import HeldScan
+from resort.access.reasons import Reason, explain
+from resort.clock import Moment
+from resort.ids import GrantId, TicketId
+from resort.messages import GrantIssued, GrantOutcome, GrantReleased
+from resort.texts import Text
+
+REMEMBERED = 32  # orders that are not carried out again when they are repeated
+DONE = Text("已完成", "Done")
+
+
+def action_of(order: StaffOrder) -> str:
+    """The order's stable name in the journal."""
+    return "admit_by_hand" if isinstance(order, AdmitByHand) else "annul_last" if isinstance(order, AnnulLast) else "test_scan"
+
+
+class StaffDesk:
+    """Answers staff at one lane, and knows the last guest, whose entry they may give back."""
+
+    def __init__(self, journal: LaneJournal) -> None:
+        self._journal = journal
+        self._last: GrantOutcome | None = None
+        self._carried_out: dict[str, Answer] = {}
+
+    @property
+    def can_annul(self) -> bool:
+        """Whether the last guest used an entry of a ticket."""
+        return self._last is not None
+
+    def settled(self, outcome: GrantOutcome) -> None:
+        """A grant came to its end: that guest is now the last one."""
+        used = outcome.ticket_id is not None and not isinstance(outcome, GrantReleased)
+        self._last = outcome if used else None
+
+    def repeated(self, order: StaffOrder) -> list[Command] | None:
+        """The answer to an order that was carried out already; None if it was not."""
+        answer = self._carried_out.get(order.request_id)
+        return None if answer is None else [answer]
+
+    def refuse(self, order: StaffOrder, reason: Reason, now: Moment, ticket_id: TicketId | None = None) -> list[Command]:
+        """The order is not carried out."""
+        return self._told(order, StaffOutcome(reason.value, explain(reason), ticket_id), now)
+
+    def tested(self, held: HeldScan, decision: Decision, now: Moment) -> list[Command]:
+        """A test scan came to this decision."""
+        assert held.order is not None
+        attention = held.record.entitlement.attention if decision.admitted and held.record is not None else ()
+        warning = decision.warning.value if decision.warning is not None else ""
+        outcome = StaffOutcome(
+            decision.reason.value, decision.explanation, held.ticket_id, attention=attention, warning=warning
+        )
+        return self._told(held.order, outcome, now)
+
+    def admitted(self, order: StaffOrder, grant: GrantIssued) -> list[Command]:
+        """The grant by hand is stored."""
+        return self._done(order, None, GrantId(grant.event_id))
+
+    def annul(self, order: AnnulLast, now: Moment) -> list[Command]:
+        """Give the last guest's entry back."""
+        last, self._last = self._last, None
+        assert last is not None
+        annulled = self._journal.annulled(last, order, now)
+        return [AmendTicket(annulled), *self._done(order, annulled.ticket_id, annulled.grant_id)]
+
+    def _done(self, order: StaffOrder, ticket_id: TicketId | None, grant_id: GrantId) -> list[Command]:
+        answer = Answer(order.request_id, StaffOutcome("ok", DONE, ticket_id, grant_id))
+        self._carried_out[order.request_id] = answer
+        if len(self._carried_out) > REMEMBERED:
+            del self._carried_out[next(iter(self._carried_out))]
+        return [answer]
+
+    def _told(self, order: StaffOrder, outcome: StaffOutcome, now: Moment) -> list[Command]:
+        acted = self._journal.acted(order, action_of(order), outcome.outcome, outcome.ticket_id, now)
+        return [AppendEvent(acted), Answer(order.request_id, outcome)]
