@@ -28,8 +28,8 @@ from devices.code_source import code_source
 from devices.modbus_bus import BusRegistry
 from devices.profile import load_profile
 from devices.turnstile import open_turnstile
-from resort.access.lane_journal import LaneSettings
 from resort.access.lane_messages import LaneMode
+from resort.access.lane_settings import lane_settings
 from resort.clock import SystemClock
 from resort.errors import Busy, SpoolFull
 from resort.guards import Guards
@@ -90,7 +90,7 @@ class LaneActor:
             turnstile = turnstile_under(hosting.guards, await open_turnstile(self._buses, lane.turnstile, profile))
             limits = hosting.site.lane_limits
             source = code_source(lane.camera, limits, self._clock)
-            settings = LaneSettings(gate.id, lane.id, lane.lane_class, limits, hosting.site.zone)
+            settings = lane_settings(hosting.site, gate, lane)
             # Closed until the gate has said otherwise, which it does within a second: staff may be working on that arm.
             mode = modes.get(lane.id, "closed")
             runtime = LaneRuntime(settings, mode, keys, ledger, turnstile, source, self._clock, self._ids, self._end_process)
