@@ -13,17 +13,20 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from actors.gate_links import GateLink
+from actors.ledger_links import PeerGate
+from actors.rejoin import Rejoin
 from actors.tasks import lifelong
 from resort.clock import SystemClock
 from resort.errors import DatabaseUnavailable, LedgerUnavailable
-from resort.ids import LaneId
+from resort.ids import GateId, LaneId
 from resort.messages import JournalEvent
 from storage.database import Database
 from storage.journal_sql import JournalStore
 from storage.journal_stream import JournalStream, stream_order
 from storage.ledger_books import LedgerBooks
 from storage.past_stream import store_past_stream
-from storage.rebuild import ensure_ledger, is_whole
+from storage.rebuild import begin_rebuild, finish_rebuild, is_whole
 from storage.redis_ledger import connect
 
 BATCH = 1_000  # one transaction each; most hold what came within some milliseconds
@@ -46,10 +49,12 @@ class JournalStanding(msgspec.Struct, frozen=True):
 class JournalActor:
     """One per site. `ping` tells life; `drain` waits until SQL holds everything streamed so far."""
 
-    def __init__(self, redis_url: str, database_url: str, site_name: str) -> None:
+    def __init__(self, redis_url: str, database_url: str, site_name: str, gate_ids: tuple[GateId, ...] = ()) -> None:
         self._redis_url = redis_url
         self._database_url = database_url
         self._site_name = site_name
+        self._gate_ids = gate_ids
+        self._asked = False  # the gates decide without the ledger, and it can be reached again
         self._clock = SystemClock()
         self._last = "0-0"  # read up to here
         self._last_stored = "0-0"  # the newest entry read that SQL holds
@@ -67,6 +72,15 @@ class JournalActor:
         self._database = Database(self._database_url)
         self._store = JournalStore(self._database)
         self._books = LedgerBooks(self._database)
+        gates: dict[GateId, PeerGate] = {gate_id: GateLink(gate_id) for gate_id in self._gate_ids}
+        redis, site, store, books = self._redis, self._site_name, self._store, self._books
+        self._rejoin = Rejoin(
+            gates,
+            lambda: begin_rebuild(redis, site, store, books, self._clock),
+            lambda events: store_past_stream(store, books, events),
+            lambda rebuild, term: finish_rebuild(redis, site, store, books, rebuild, term),
+            self._clock,
+        )
         self._task = lifelong(self._write_for_ever(), "journal writer")
 
     async def ping(self) -> bool:
@@ -103,6 +117,10 @@ class JournalActor:
         await self._tell_stored(numbers)
         return numbers
 
+    async def rejoin(self) -> None:
+        """The gates decide without the ledger, and it can be reached again: give it back to them, rebuilt. Returns at once."""
+        self._asked = True
+
     async def close(self) -> None:
         """Stop writing and free the stores."""
         # The batch under way is finished: a cancelled SQL call would leave its connection in the air.
@@ -117,8 +135,8 @@ class JournalActor:
         ready = False
         while not self._closing:
             try:
-                if not ready:
-                    await ensure_ledger(self._redis, self._site_name, self._store, self._books, self._clock)
+                if not ready or self._asked:
+                    await self._make_whole()
                     self._last = self._last_stored = await self._store.last_stream_id()
                     ready = True
                 await self._write_once()
@@ -131,6 +149,13 @@ class JournalActor:
                 ready = False  # it may come back empty
                 self._tell(str(error))
                 await asyncio.sleep(RETRY_S)
+
+    async def _make_whole(self) -> None:
+        """Nobody may decide on a ledger that lost something, or that the gates have left: they take it back together."""
+        whole = await is_whole(self._redis, self._site_name, await self._store.last_stream_id())
+        if not whole or self._asked:
+            await self._rejoin.run()
+        self._asked = False
 
     async def _write_once(self) -> None:
         entries = await self._stream.read_after(self._last, BATCH, WAIT_MS)

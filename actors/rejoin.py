@@ -13,20 +13,21 @@ from resort.clock import Clock, Moment
 from resort.errors import LedgerUnavailable
 from resort.ids import GateId
 from resort.messages import JournalEvent
+from storage.rebuild import Rebuild
 
 AWAY_MS = 10_000.0  # a gate that is away for so long decides alone at most (its lease ran out) and returns by itself
 _log = logging.getLogger("snowgate.ledger")
 
 
 class Rejoin:
-    """One per journal actor. `begin` writes the tickets and answers how far SQL was; `finish(since, term)` what came later."""
+    """One per journal actor. `begin` writes the tickets as SQL has them; `finish` what came later, and the epoch."""
 
     def __init__(
         self,
         gates: dict[GateId, PeerGate],
-        begin: Callable[[], Awaitable[int]],
+        begin: Callable[[], Awaitable[Rebuild]],
         store: Callable[[Sequence[JournalEvent]], Awaitable[object]],
-        finish: Callable[[int, int], Awaitable[object]],
+        finish: Callable[[Rebuild, int], Awaitable[object]],
         clock: Clock,
     ) -> None:
         self._gates = gates
@@ -39,14 +40,14 @@ class Rejoin:
     async def run(self) -> int:
         """One attempt; answers the term in which the ledger is whole again. Raises LedgerUnavailable or DatabaseUnavailable,
         then nothing has changed and it can be tried again."""
-        since = await self._begin()
+        rebuild = await self._begin()
         gates = await self._present()
         term = max(await asyncio.gather(*(gate.term() for gate in gates)), default=0)
         answers = await asyncio.gather(*(gate.hold(term) for gate in gates), return_exceptions=True)
         try:
             events = _all_events(answers)
             await self._store(events)
-            await self._finish(since, term)
+            await self._finish(rebuild, term)
         except BaseException:
             await asyncio.gather(*(gate.release(term) for gate in gates), return_exceptions=True)
             raise

@@ -87,7 +87,7 @@ def placements(site: Site, stores: Stores) -> list[Placement]:
     redis_url, database_url, name = stores.redis_url, stores.database_url, stores.site_name
     shards = site.runtime.pricing_shards
     return [
-        Placement(JOURNAL, JournalActor, (redis_url, database_url, name), 64),
+        Placement(JOURNAL, JournalActor, (redis_url, database_url, name, tuple(gate.id for gate in site.gates)), 64),
         *(Placement(gate_name(gate.id), GateActor, (_gate(site, gate, hosts[gate.id], stores),), 1000) for gate in site.gates),
         *lanes,
         *(Placement(pricing_name(shard), PricingActor, (shard, shards, site, database_url), 1000) for shard in range(shards)),
