@@ -34,6 +34,7 @@ RETRY_S = 0.5
 JOURNAL_S = 2.0
 HUNG_TICKS = 6  # ticks after which a lane that its gate calls unserved is restarted
 GRACE_TICKS = 10  # a site that is just opening is not full of alarms
+OFFLINE = ("home", "held")  # routes of gates that have lost the ledger
 _log = logging.getLogger("snowgate.orchestrator")
 
 
@@ -94,8 +95,9 @@ class OrchestratorActor:
         while not self._closing.is_set():
             gates = await asyncio.gather(*(see_gate(gate.id) for gate in self._site.gates))
             problem = await journal_problem()
-            away = tail.stream_away_since
-            sight = SiteSight(away is None, problem)
+            offline = [seen.gate.gate_id for seen in gates if seen.gate.route in OFFLINE]
+            detail = f"gates that decide without it: {', '.join(offline)}" if offline else ""
+            sight = SiteSight(tail.stream_away_since is None and not offline, problem, detail)
             await self._desk.look([self._judged(seen) for seen in gates if seen.gate.answers or not self._opening], sight)
             self._ticks += 1
             with contextlib.suppress(TimeoutError):

@@ -31,7 +31,7 @@ async def see_gate(gate_id: str) -> SeenGate:
             standings = await gate.standings.remote()
     if standings is None:
         return SeenGate(GateSight(gate_id, answers=False), [])
-    route = standings[0].route if standings else ""
+    route = next((standing.route for standing in standings if standing.route), "")  # lanes that are unserved tell none
     return SeenGate(GateSight(gate_id, answers=True, route=route), [_lane(gate_id, standing) for standing in standings])
 
 

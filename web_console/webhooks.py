@@ -99,6 +99,7 @@ class WebhookSender:
         self.host = urlsplit(hook.url).hostname or ""
         self.delivered = 0
         self.failing = False
+        self.begun = asyncio.Event()  # the place to go on from is known: every alarm from now on is sent
         self._hook = hook
         self._parts = parts
         self._site = site
@@ -135,6 +136,7 @@ class WebhookSender:
                 try:
                     if self._seq is None:
                         self._seq = await self._begin()
+                        self.begun.set()
                     await self._round(session, self._seq)
                 except DatabaseUnavailable as error:
                     _log.debug("webhook %s waits for SQL: %s", self.host, error.detail)
