@@ -1,168 +1,122 @@
-"""`snowgate bench gate`: lanes driven with decoded codes as fast as they go, beside limits measured in the same run.
+"""`snowgate bench gate`: what lanes can do, beside limits measured in the same run.
 
-The path is the real one (code check, look-up, decision, compare-and-set with journal append in Valkey, pulse, counter read,
-outcome) in two lane processes; only the arm and the reader are instant. Limits: the bare script awaited one by one by one
-asyncio client, the same 64 at a time, and bare Ray actor calls with 64 under way.
+The path is the real one (code check, look-up, every rule, compare-and-set with journal append in Valkey, pulse, counter read,
+outcome), with codes already decoded. In turn:
+
+- rush: 64 lanes in two processes as fast as they go, with instant arms; limits: the bare script awaited one by one by one
+  asyncio client, the same 64 at a time, and bare Ray actor calls with 64 under way;
+- arrivals: guests at random, 500 a second over 10 lanes, whether or not a lane is free; how long each waits for the verdict;
+- cycle: processor time of a passage over real Modbus TCP against that of its parts measured alone (`gate_cycle.py`).
 """
 
 import asyncio
 import random
-import tempfile
-from collections.abc import Callable, Iterator
-from datetime import date
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
-from zoneinfo import ZoneInfo
 
-import msgspec
 import ray
-from redis.asyncio import Redis
 
-from actors.lane_runtime import LaneRuntime
-from benchmarks.instant_lane import CodeQueue, InstantArm
-from orchestrator.cluster import start_local_ray
+from benchmarks.gate_cycle import CycleProcess, SteelProcess
+from benchmarks.gate_lanes import LaneProcess
+from benchmarks.gate_limits import AT_ONCE, ray_calls_per_s, redis_cas_per_s
+from benchmarks.gate_stand import PAGE, SITE, Stand, cpu_s, open_stand, sell
 from orchestrator.measured import Measured, machine
-from resort.access.codes import KEY_BYTES, SiteKeys, issue_code
-from resort.access.entitlement import Entitlement, TicketRecord, Usage
-from resort.access.lane_journal import LaneSettings
-from resort.clock import Clock, Moment, SystemClock
 from resort.figures import percentile
-from resort.ids import GateId, LaneId, RandomIds, SeededIds, TicketId
 from resort.messages import GrantReleased, PassageConfirmed, ScanRefused
-from resort.site import LaneLimits
-from storage.entitlements_redis import RedisEntitlements
 from storage.journal_stream import FIRST, JournalStream
-from storage.redis_ledger import CHANGE, LedgerKeys, RedisLedger, connect
-from storage.valkey_server import ValkeyServer
 
-SITE = "bench"
 PROCESSES = 2
 LANES = 32  # in each process
 USED_SHARE = 0.1  # this share of the codes is shown twice, and refused the second time
-PIPELINED = 64
 TICKETS_PER_S = 9_000  # sold ahead per second of measuring; codes start over (and are refused) when they run out
-PAGE = 5_000
-
-
-class LaneProcess:
-    """Hosts `lanes` bench lanes; made remote below."""
-
-    def __init__(self, number: int, lanes: int, redis_url: str, keys: SiteKeys, day: date) -> None:
-        self._number, self._lanes, self._keys, self._day = number, lanes, keys, day
-        self._redis_url = redis_url
-
-    async def ready(self) -> bool:
-        """Proof that the process is up."""
-        return True
-
-    async def run(self, codes: list[str], seconds: float) -> tuple[int, float]:
-        """Drive the lanes for `seconds`; answers scans shown and seconds taken."""
-        clock = SystemClock()
-        ledger = RedisLedger(connect(self._redis_url, timeout_s=10.0), SITE)
-        limits = LaneLimits(poll_active_ms=5, poll_idle_ms=250)
-        everyone: Iterator[str] = _for_ever(codes)
-        queues, runtimes = [], []
-        for index in range(self._lanes):
-            arm = InstantArm()
-            queue = CodeQueue(everyone, arm, clock)
-            lane_id = LaneId(f"bench-{self._number}-{index}")
-            settings = LaneSettings(GateId("bench"), lane_id, "standard", limits, ZoneInfo("UTC"))
-            runtimes.append(LaneRuntime(settings, "open", self._keys, ledger, arm, queue, clock, RandomIds(), _fail))
-            queues.append(queue)
-        began = clock.now()
-        for runtime in runtimes:
-            await runtime.start()
-        await asyncio.sleep(seconds)
-        shown = sum(queue.shown for queue in queues)
-        took = clock.now().ms_since(began) / 1000
-        await asyncio.gather(*(runtime.stop(0.5) for runtime in runtimes))
-        await ledger.close()
-        return shown - self._lanes, took  # the last one at each lane may not be answered
-
-
-class EmptyActor:
-    """The bare Ray call."""
-
-    async def call(self) -> None:
-        """Nothing."""
+ARRIVALS_PER_S = 500
+ARRIVAL_LANES = 10
+WARM_S = 0.5
+CYCLE_LANES = 10
+CYCLE_ROUNDS = 3  # whole and parts in turn, as a machine's speed changes over seconds
+# How often a passage needs each part.
+PARTS = {"verify": 1, "find": 1, "decide": 1, "grant": 1, "pulse": 1, "lamp": 2, "rotation": 1, "passage": 1}
+CYCLE_TICKETS_PER_S = 2_500
 
 
 async def measure(seed: int, seconds: float, told: Callable[[str], None]) -> Measured:
-    """Run the bench: `seconds` of lanes, half of that for each limit. Raises Unavailable."""
-    clock = SystemClock()
-    with tempfile.TemporaryDirectory(prefix="snowgate-bench-") as folder:
-        server = ValkeyServer(Path(folder) / "valkey", Path(folder) / "valkey.sock")
-        await server.start()
-        redis = connect(server.url, timeout_s=10.0)
-        try:
-            start_local_ray(Path(folder) / "ray", PROCESSES + 1)
-            return await _measure(seed, seconds, redis, server.url, clock, told)
-        finally:
-            ray.shutdown()
-            await redis.aclose()
-            await server.stop()
-
-
-async def _measure(seed: int, seconds: float, redis: Redis, url: str, clock: Clock, told: Callable[[str], None]) -> Measured:
-    now = clock.now()
-    keys = SiteKeys(1, {1: random.Random(seed).randbytes(KEY_BYTES)})  # noqa: S311 - a bench signs nothing that counts
-    await redis.set(LedgerKeys(SITE).epoch, "1")
-    told("selling tickets …")
-    codes = await _sell(redis, keys, now, seed, int(seconds * TICKETS_PER_S))
-    host: Any = ray.remote(LaneProcess).options(num_cpus=0, max_concurrency=8)
-    processes = [host.remote(number, LANES, url, keys, now.at.date()) for number in range(PROCESSES)]
-    await asyncio.gather(*(process.ready.remote() for process in processes))
-    told(f"driving {PROCESSES} x {LANES} lanes …")
-    share = len(codes) // PROCESSES
-    runs = [process.run.remote(codes[n * share : (n + 1) * share], seconds) for n, process in enumerate(processes)]
-    outcomes = await asyncio.gather(*runs)
-    scans_per_s = sum(shown / took for shown, took in outcomes)
-    for process in processes:
-        ray.kill(process)
-    decisions, passages = await _read_journal(redis)
-    told("measuring the limits …")
-    limits = {
-        "redis_cas_awaited_per_s": await _redis_cas(redis, clock, seconds / 2, 1),
-        "redis_cas_pipelined_per_s": await _redis_cas(redis, clock, seconds / 2, PIPELINED),
-        "ray_calls_per_s": await _ray_calls(clock, seconds / 2),
-    }
-    figures = {
-        "scans_per_s": scans_per_s,
-        "passages": passages,
-        "decision_p50_ms": percentile(decisions, 50),
-        "decision_p99_ms": percentile(decisions, 99),
-        "lanes": PROCESSES * LANES,
-    }
+    """Run the bench: `seconds` of rush and of arrivals, half of that for each limit, thrice that for the cycle's parts in all.
+    Raises Unavailable."""
+    figures: dict[str, float] = {}
+    limits: dict[str, float] = {}
+    async with open_stand(seed, PROCESSES + 3) as stand:
+        told("selling tickets …")
+        codes = await _codes(stand, seed, int(seconds * TICKETS_PER_S))
+        told(f"driving {PROCESSES} x {LANES} lanes …")
+        figures |= await _rush(stand, codes, seconds)
+        told("measuring the limits …")
+        limits["redis_cas_awaited_per_s"] = await redis_cas_per_s(stand.redis, stand.clock, seconds / 2, 1)
+        limits["redis_cas_pipelined_per_s"] = await redis_cas_per_s(stand.redis, stand.clock, seconds / 2, AT_ONCE)
+        limits["ray_calls_per_s"] = await ray_calls_per_s(stand.clock, seconds / 2)
+        told(f"letting {ARRIVALS_PER_S} guests a second come to {ARRIVAL_LANES} lanes …")
+        figures |= await _arrivals(stand, seed, seconds)
+        told("measuring a passage and its parts …")
+        whole_us, parts_us = await _cycle(stand, seed, seconds)
+    figures["cycle_cpu_us"] = whole_us
+    limits |= {f"{name}_cpu_us": part_us for name, part_us in parts_us.items()}
+    limits["parts_cpu_us"] = sum(parts_us[name] * times for name, times in PARTS.items())
+    scans_per_s = figures["scans_per_s"]
     ratios = {
         "scans_over_redis_awaited": scans_per_s / limits["redis_cas_awaited_per_s"],
         "scans_over_redis_pipelined": scans_per_s / limits["redis_cas_pipelined_per_s"],
         "scans_over_ray_calls": scans_per_s / limits["ray_calls_per_s"],
+        "cycle_cpu_over_parts": whole_us / limits["parts_cpu_us"],
     }
     return Measured("gate", seed, machine(), figures, limits, {name: round(value, 3) for name, value in ratios.items()})
 
 
-async def _sell(redis: Redis, keys: SiteKeys, now: Moment, seed: int, number: int) -> list[str]:
-    entitlement = Entitlement("single", "adult", now.at.date(), 1, ("standard",))
-    publisher = RedisEntitlements(redis, SITE, SystemClock())
-    ids, chance = SeededIds(f"bench {seed}"), random.Random(seed)  # noqa: S311
+def lane_processes(stand: Stand, lanes: int) -> list[Any]:
+    """Handles of `PROCESSES` new lane processes with `lanes` lanes each."""
+    host: Any = ray.remote(LaneProcess).options(num_cpus=0, max_concurrency=8)
+    return [host.remote(number, lanes, stand.redis_url, stand.keys) for number in range(PROCESSES)]
+
+
+def shares(codes: Sequence[str], number: int) -> list[list[str]]:
+    """The codes dealt out to that many processes."""
+    return [list(codes[index::number]) for index in range(number)]
+
+
+async def _codes(stand: Stand, seed: int, number: int) -> list[str]:
+    chance = random.Random(seed)  # noqa: S311 - which codes are shown twice
+    # A code's second showing is a while after the first one, at another lane.
     codes: list[str] = []
-    batch: list[tuple[TicketId, TicketRecord]] = []
-    for index in range(number):
-        ticket_id = ids.ticket_id()
-        batch.append((ticket_id, TicketRecord(1, entitlement, Usage())))
-        code = issue_code(ticket_id, keys)
-        codes += [code] * (1 + (chance.random() < USED_SHARE))
-        if len(batch) == PAGE or index == number - 1:
-            await publisher.publish(batch)
-            batch = []
+    for _, code in await sell(stand, seed, number):
+        codes.append(code)
+        if chance.random() < USED_SHARE and len(codes) > 2 * AT_ONCE:
+            codes.append(codes[-2 * AT_ONCE])
     return codes
 
 
-async def _read_journal(redis: Redis) -> tuple[list[float], int]:
+async def _rush(stand: Stand, codes: Sequence[str], seconds: float) -> dict[str, float]:
+    processes = lane_processes(stand, LANES)
+    pids = [stand.valkey_pid, *await asyncio.gather(*(process.pid.remote() for process in processes))]
+    before_s = cpu_s(pids)
+    dealt = zip(processes, shares(codes, PROCESSES), strict=True)
+    outcomes = await asyncio.gather(*(process.rush.remote(share, seconds) for process, share in dealt))
+    used_s = cpu_s(pids) - before_s
+    for process in processes:
+        ray.kill(process)
+    decisions, passages = await _read_journal(stand)
+    return {
+        "scans_per_s": sum(shown / took for shown, took in outcomes),
+        "scan_cpu_us": used_s / sum(shown for shown, _ in outcomes) * 1e6,
+        "passages": passages,
+        "lanes": PROCESSES * LANES,
+        "rush_decision_p50_ms": percentile(decisions, 50),
+        "rush_decision_p99_ms": percentile(decisions, 99),
+    }
+
+
+async def _read_journal(stand: Stand) -> tuple[list[float], int]:
     """Every decision's time in ms, and the number of passages."""
     decisions: list[float] = []
     passages, last = 0, FIRST
-    stream = JournalStream(redis, SITE)
+    stream = JournalStream(stand.redis, SITE)
     while entries := await stream.read_after(last, PAGE, wait_ms=0):
         for entry in entries:
             event = entry.event
@@ -173,45 +127,47 @@ async def _read_journal(redis: Redis) -> tuple[list[float], int]:
     return decisions, passages
 
 
-async def _redis_cas(redis: Redis, clock: Clock, seconds: float, at_once: int) -> float:
-    """Compare-and-set scripts per second by one client, `at_once` in one round trip."""
-    keys = LedgerKeys(SITE)
-    sha = await redis.script_load(CHANGE)
-    ticket, lane = keys.ticket(f"limit{at_once}"), keys.lane(f"limit{at_once}")
-    await redis.hset(ticket, mapping={"v": 1, "e": "{}", "u": "{}"})
-    body = msgspec.json.encode({"kind": "limit", "body": "x" * 280})
-    version, done = 1, 0
-    began = clock.now()
-    while clock.now().ms_since(began) < seconds * 1000:
-        if at_once == 1:
-            await redis.evalsha(sha, 4, keys.epoch, lane, keys.journal, ticket, version, body, b"", "", version, b"{}")
-        else:
-            pipeline = redis.pipeline(transaction=False)
-            for step in range(version, version + at_once):
-                pipeline.evalsha(sha, 4, keys.epoch, lane, keys.journal, ticket, step, body, b"", "", step, b"{}")
-            await pipeline.execute()
-        version += at_once
-        done += at_once
-    return done / (clock.now().ms_since(began) / 1000)
+async def _arrivals(stand: Stand, seed: int, seconds: float) -> dict[str, float]:
+    codes = [code for _, code in await sell(stand, seed + 1, int((seconds + WARM_S) * ARRIVALS_PER_S * 1.2))]
+    processes = lane_processes(stand, ARRIVAL_LANES // PROCESSES)
+    dealt = zip(processes, shares(codes, PROCESSES), strict=True)
+    await asyncio.gather(*(process.open.remote(share) for process, share in dealt))
+    per_s = ARRIVALS_PER_S / PROCESSES
+    await asyncio.gather(*(process.arrive.remote(per_s, WARM_S, seed) for process in processes))
+    runs = [process.arrive.remote(per_s, seconds, seed + 1 + number) for number, process in enumerate(processes)]
+    waits_ms = [wait_ms for of_process in await asyncio.gather(*runs) for wait_ms in of_process]
+    await asyncio.gather(*(process.close.remote() for process in processes))
+    for process in processes:
+        ray.kill(process)
+    return {
+        "arrivals_per_s": len(waits_ms) / seconds,
+        "arrival_lanes": ARRIVAL_LANES,
+        "decision_p50_ms": percentile(waits_ms, 50),
+        "decision_p99_ms": percentile(waits_ms, 99),
+    }
 
 
-async def _ray_calls(clock: Clock, seconds: float) -> float:
-    """Calls per second to one async actor with 64 under way."""
-    actor: Any = ray.remote(EmptyActor).options(num_cpus=0, max_concurrency=128).remote()
-    await actor.call.remote()
-    done, began = 0, clock.now()
-    while clock.now().ms_since(began) < seconds * 1000:
-        await asyncio.gather(*(actor.call.remote() for _ in range(PIPELINED)))
-        done += PIPELINED
-    rate = done / (clock.now().ms_since(began) / 1000)
-    ray.kill(actor)
-    return rate
-
-
-def _for_ever(codes: list[str]) -> Iterator[str]:
-    while True:
-        yield from codes
-
-
-def _fail(error: BaseException) -> None:
-    raise SystemExit(f"a bench lane failed: {error}")
+async def _cycle(stand: Stand, seed: int, seconds: float) -> tuple[float, dict[str, float]]:
+    """Microseconds of processor time of a passage, and of each of its parts."""
+    steel: Any = ray.remote(SteelProcess).options(num_cpus=0, max_concurrency=8).remote()
+    ports = await steel.start.remote(CYCLE_LANES)
+    sold = await sell(stand, seed + 2, CYCLE_LANES + int(seconds * CYCLE_TICKETS_PER_S))
+    host: Any = ray.remote(CycleProcess).options(num_cpus=0, max_concurrency=8)
+    process = host.remote(stand.redis_url, stand.keys, ports, sold)
+    pids = [stand.valkey_pid, await steel.pid.remote(), await process.start.remote()]
+    done: dict[str, int] = dict.fromkeys(("whole", *PARTS), 0)
+    used_s: dict[str, float] = dict.fromkeys(done, 0.0)
+    for _ in range(CYCLE_ROUNDS):
+        for name in done:
+            before_s = cpu_s(pids)
+            if name == "whole":
+                done[name] += await process.whole.remote(seconds / CYCLE_ROUNDS)
+            else:
+                done[name] += await process.part.remote(name, seconds / CYCLE_ROUNDS / 3)
+            used_s[name] += cpu_s(pids) - before_s
+    await process.close.remote()
+    await steel.stop.remote()
+    ray.kill(process)
+    ray.kill(steel)
+    each_us = {name: used_s[name] / max(1, times) * 1e6 for name, times in done.items()}
+    return each_us.pop("whole"), each_us

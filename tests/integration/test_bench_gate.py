@@ -1,0 +1,77 @@
+"""The gate bench and the soak run to their ends and tell everything they promise. How fast lanes are, no test can say.
+
+Each runs in a process of its own, as a process can start Ray only once.
+"""
+
+import asyncio
+import math
+import signal
+import sys
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.gate import PARTS
+from orchestrator.measured import Measured
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 240.0
+RUN = """
+import asyncio, sys
+from pathlib import Path
+from benchmarks import {name}
+
+asyncio.run({name}.measure(1, 0.5, print)).write(Path(sys.argv[1]))
+"""
+
+
+async def _measured(name: str, outcome: Path) -> Measured:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        RUN.format(name=name),
+        str(outcome),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            said, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGINT)  # it closes what it started
+            await process.wait()
+    assert process.returncode == 0, said.decode(errors="replace")
+    return _checked(name, outcome)
+
+
+def _checked(name: str, outcome: Path) -> Measured:
+    measured = msgspec.json.decode(outcome.read_bytes(), type=Measured)
+    assert measured.name == name
+    for group in (measured.figures, measured.limits, measured.ratios):
+        for figure, value in group.items():
+            assert math.isfinite(value), figure
+            assert value >= 0, figure
+    return measured
+
+
+async def test_the_gate_bench_measures_lanes_limits_arrivals_and_the_cycle(tmp_path: Path) -> None:
+    measured = await _measured("gate", tmp_path / "gate.json")
+    assert set(measured.ratios) == {
+        "scans_over_redis_awaited",
+        "scans_over_redis_pipelined",
+        "scans_over_ray_calls",
+        "cycle_cpu_over_parts",
+    }
+    assert all(ratio > 0 for ratio in measured.ratios.values())
+    assert {f"{name}_cpu_us" for name in PARTS} <= set(measured.limits)
+    assert measured.figures["passages"] > 0
+    assert measured.figures["decision_p99_ms"] >= measured.figures["decision_p50_ms"] > 0
+
+
+async def test_the_soak_says_how_much_lanes_grow(tmp_path: Path) -> None:
+    measured = await _measured("soak", tmp_path / "soak.json")
+    assert measured.figures["scans"] > 0
+    assert measured.figures["lane_start_mb"] > 0
+    assert measured.ratios["lane_memory_end_over_start"] > 0
