@@ -12,6 +12,7 @@ import msgspec
 import ray
 from ray.exceptions import RayError
 
+from actors.calls import actor, ask
 from actors.gate_ledger import GateLedger
 from actors.gate_links import GateLink, LanesLink, RayJournal, spool_path
 from actors.lane_runtime import LaneReport
@@ -19,23 +20,24 @@ from actors.ledger_links import Handover, PeerGate, Route, Standing
 from actors.names import NAMESPACE, lane_name
 from actors.replay import replay
 from resort.access.entitlement import TicketRecord, Usage
-from resort.access.lane_messages import LaneMode
+from resort.access.lane_messages import LaneMode, StaffOrder, StaffOutcome
 from resort.clock import Clock, SystemClock
 from resort.errors import NotFound
 from resort.guards import Guards
-from resort.ids import GateId, LaneId, TicketId
-from resort.messages import TicketChanged, TicketEvent
+from resort.ids import EventId, GateId, LaneId, RandomIds, TicketId
+from resort.messages import StaffActed, TicketChanged, TicketEvent
 from resort.ports import Conflict, LaneMemory
-from resort.site import Site
+from resort.site import LaneClass, Site
 from resort.site_board import UNSERVED
 from storage.database import Database
-from storage.journal_sql import JournalStore
 from storage.lane_modes import LaneModes
-from storage.orders_sql import TicketStore
+from storage.lane_policies import LanePolicies
+from storage.ledger_books import LedgerBooks
 from storage.redis_ledger import RedisLedger, connect
 from storage.replica_source import ReplicaSource
 
 SILENT_MS = 3_000
+ORDER_S = 4.0  # less than what asks gates waits for: its caller hears that the lane does not answer, not that the gate does not
 _log = logging.getLogger("snowgate.gate")
 
 
@@ -73,6 +75,7 @@ class GateOrders(msgspec.Struct, frozen=True):
 
     modes: dict[str, LaneMode]
     route: Route
+    policies: dict[str, frozenset[LaneClass]] = {}  # whose tickets lanes admit besides their own; others: nobody's
 
 
 class GateActor:
@@ -86,6 +89,8 @@ class GateActor:
         self._heard: dict[str, tuple[LaneReport, int]] = {}  # with the tick at which it came
         self._skews: dict[str, float] = {}  # ms by lane
         self._wanted: dict[str, LaneMode] = {}
+        self._admits: dict[str, frozenset[LaneClass]] = {}
+        self._ids = RandomIds()
 
     async def start(self) -> None:
         """Load the wanted modes, find out how the ledger stands."""
@@ -94,14 +99,16 @@ class GateActor:
         self._modes = LaneModes(self._database)
         stored = await self._modes.get_all()
         self._wanted = {lane_id: "closed" if stored.get(lane_id) == "closed" else "open" for lane_id in self._hosts}
+        self._policies = LanePolicies(self._database)
+        admits = await self._policies.get_all()
+        self._admits = {lane_id: admits[lane_id] for lane_id in self._hosts if lane_id in admits}
         lane_ids = [lane.id for _, lane in hosting.site.lanes()]
         self._central = RedisLedger(connect(hosting.redis_url), hosting.site_name)
         source = ReplicaSource(
             hosting.site_name,
             connect(hosting.redis_url),
             connect(hosting.redis_url),
-            JournalStore(self._database),
-            TicketStore(self._database),
+            LedgerBooks(self._database),
             lane_ids,
         )
         peers: dict[GateId, PeerGate] = {
@@ -132,7 +139,7 @@ class GateActor:
             self._heard[report.lane_id] = (report, now.tick_ns)
             if report.at is not None:
                 self._skews[report.lane_id] = (report.at - now.at).total_seconds() * 1000
-        return GateOrders(self._wanted, self._ledger.route)
+        return GateOrders(self._wanted, self._ledger.route, self._admits)
 
     async def standings(self) -> list[LaneStanding]:
         """What the gate knows of its lanes."""
@@ -141,16 +148,26 @@ class GateActor:
 
     async def order_mode(self, lane_id: str, mode: LaneMode, ordered_by: str) -> None:
         """Store the wanted mode, then tell the lane. Raises NotFound, DatabaseUnavailable."""
-        if lane_id not in self._hosts:
-            raise NotFound("lane", lane_id)
-        await self._modes.set(lane_id, mode, ordered_by, self._clock.now().at)
+        self._check_lane(lane_id)
+        acted = self._acted(lane_id, ordered_by, "mode", "", mode)
+        await self._modes.set(lane_id, mode, ordered_by, acted.at, acted)
         self._wanted[lane_id] = mode
-        try:
-            lane = ray.get_actor(lane_name(self._hosts[lane_id]), namespace=NAMESPACE)
-            async with asyncio.timeout(1.0):
-                await lane.order_mode.remote(lane_id, mode)
-        except (RayError, ValueError, TimeoutError):
-            _log.warning("gate %s: lane %s is away and takes its mode with its next report", self._gate_id, lane_id)
+        await self._tell_lane(lane_id, "order_mode", mode)
+
+    async def order_policy(self, lane_id: str, admits: frozenset[LaneClass], ordered_by: str, note: str) -> None:
+        """Store whose tickets the lane is to admit besides its own, then tell it. Raises NotFound, DatabaseUnavailable."""
+        self._check_lane(lane_id)
+        acted = self._acted(lane_id, ordered_by, "policy", note, ",".join(sorted(admits)) or "nobody")
+        await self._policies.set(lane_id, admits, ordered_by, acted.at, acted)
+        self._admits[lane_id] = admits
+        await self._tell_lane(lane_id, "order_policy", admits)
+
+    async def order_staff(self, lane_id: str, order: StaffOrder) -> StaffOutcome:
+        """Pass an order of staff on to its lane; idempotent by its id. Raises NotFound, Busy, or Unavailable: ask again."""
+        self._check_lane(lane_id)
+        lane = actor(lane_name(self._hosts[lane_id]), "The lane")
+        outcome: StaffOutcome = await ask(lane.order_staff.remote(lane_id, order), "The lane", ORDER_S)
+        return outcome
 
     async def close(self) -> None:
         """Free the stores."""
@@ -205,6 +222,31 @@ class GateActor:
         self._ledger.change(changes)
 
     # ---- inside
+
+    def _check_lane(self, lane_id: str) -> None:
+        if lane_id not in self._hosts:
+            raise NotFound("lane", lane_id)
+
+    async def _tell_lane(self, lane_id: str, method: str, wanted: object) -> None:
+        try:
+            lane = ray.get_actor(lane_name(self._hosts[lane_id]), namespace=NAMESPACE)
+            async with asyncio.timeout(1.0):
+                await getattr(lane, method).remote(lane_id, wanted)
+        except (RayError, ValueError, TimeoutError):
+            _log.warning("gate %s: lane %s is away and takes its orders with its next report", self._gate_id, lane_id)
+
+    def _acted(self, lane_id: str, by: str, action: str, note: str, outcome: str) -> StaffActed:
+        return StaffActed(
+            event_id=EventId(self._ids.new("order")),
+            caused_by=by,
+            at=self._clock.now().at,
+            gate_id=self._gate_id,
+            lane_id=LaneId(lane_id),
+            by=by,
+            action=action,
+            note=note,
+            outcome=outcome,
+        )
 
     def _standing(self, lane_id: str, tick_ns: int) -> LaneStanding:
         report, heard_ns = self._heard.get(lane_id, (None, 0))

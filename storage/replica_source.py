@@ -11,14 +11,11 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from resort.access.entitlement import Entitlement, TicketRecord, Usage
-from resort.access.lane_memory import remember
-from resort.access.replica import TicketReplica, fold_late
+from resort.access.replica import TicketReplica
 from resort.errors import LedgerUnavailable
 from resort.ids import LaneId, TicketId
-from resort.messages import TicketEvent
-from storage.journal_sql import JournalStore
 from storage.journal_stream import JournalStream, StreamEntry
-from storage.orders_sql import TicketStore
+from storage.ledger_books import LedgerBooks
 from storage.redis_ledger import LedgerKeys, RedisLedger
 
 SCAN_COUNT = 1_000
@@ -28,16 +25,13 @@ SQL_VERSION = 1 << 40  # above every version that a sale begins with: what a lan
 class ReplicaSource:
     """Reads for one gate. `probe` and `follow` need their own connections, as the second one blocks."""
 
-    def __init__(
-        self, site: str, probing: Redis, following: Redis, journal: JournalStore, tickets: TicketStore, lanes: list[LaneId]
-    ) -> None:
+    def __init__(self, site: str, probing: Redis, following: Redis, books: LedgerBooks, lanes: list[LaneId]) -> None:
         self._keys = LedgerKeys(site)
         self._probing = probing
         self._following = following
         self._stream = JournalStream(following, site)
         self._ledger = RedisLedger(following, site)
-        self._journal = journal
-        self._tickets = tickets
+        self._books = books
         self._lanes = lanes
 
     async def term(self) -> int | None:
@@ -79,21 +73,16 @@ class ReplicaSource:
     async def load_from_sql(self, today: date) -> TicketReplica:
         """Everything SQL has of today and later. Raises DatabaseUnavailable."""
         replica = TicketReplica()
-        events: dict[TicketId, list[TicketEvent]] = {}
-        async for event in self._journal.ticket_events():
-            if event.ticket_id is not None:
-                events.setdefault(event.ticket_id, []).append(event)
-        for newest in sorted(await self._journal.newest_of_lanes(), key=lambda event: event.lane_seq):
-            replica.learn_lane(newest.lane_id, remember(replica.memory(newest.lane_id), newest))
-        async for ticket_id, entitlement in self._tickets.entitlements():
+        for lane_id, memory in (await self._books.lane_memories()).items():
+            replica.learn_lane(lane_id, memory)
+        async for ticket_id, entitlement, usage in self._books.tickets():
             if _last_day(entitlement) >= today:
-                usage = fold_late(Usage(), events.get(ticket_id, []))
                 replica.learn(ticket_id, TicketRecord(SQL_VERSION, entitlement, usage))
         return replica
 
     async def ticket_from_sql(self, ticket_id: TicketId) -> Entitlement | None:
         """A ticket that was sold while the ledger was away. Raises DatabaseUnavailable."""
-        return await self._tickets.entitlement(ticket_id)
+        return await self._books.entitlement(ticket_id)
 
     async def close(self) -> None:
         """Close the connections."""
