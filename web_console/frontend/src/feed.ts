@@ -6,6 +6,7 @@ import { serverClock } from "./clock";
 import { applyFrame, type SiteState } from "./collection";
 import { FeedConnection, type LinkStatus, type Surroundings } from "./connection";
 import { currentSession } from "./data/session";
+import { setTimeZone } from "./i18n";
 
 export interface LiveFeed {
   readonly site: SiteState;
@@ -22,6 +23,7 @@ export function createFeed(backend: Backend, onSignedOut: () => void, world = br
   const connection = new FeedConnection(world, {
     onFrame(frame) {
       serverClock.heard(frame.at);
+      if (frame.type === "snapshot" && frame.timezone !== undefined) setTimeZone(frame.timezone);
       return applyFrame(site, frame);
     },
     onStatus(status) {

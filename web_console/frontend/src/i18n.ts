@@ -1,4 +1,5 @@
 // The page's language: Chinese or English, the browser's first, the reader's choice from then on.
+import { shallowRef } from "vue";
 import { createI18n, useI18n } from "vue-i18n";
 
 import { en } from "./locales/en";
@@ -25,6 +26,20 @@ export const i18n = createI18n<[Words], Language, false>({
   fallbackLocale: "zh",
   messages: { zh, en },
 });
+
+/** The site's zone, in which times of day are said wherever the page is read; undefined: this machine's. */
+const siteZone = shallowRef<string | undefined>(undefined);
+
+/** Say times in this zone from now on; one that this browser does not know is ignored. */
+export function setTimeZone(zone: string): void {
+  if (zone === siteZone.value) return;
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: zone });
+  } catch {
+    return;
+  }
+  siteZone.value = zone;
+}
 
 /** Change the language now and remember it. */
 export function setLanguage(language: Language): void {
@@ -53,6 +68,11 @@ export interface Speech {
   day(ms: number): string;
 }
 
+/** The zone as an option, present only when there is one. */
+function zoned(): { timeZone?: string } {
+  return siteZone.value === undefined ? {} : { timeZone: siteZone.value };
+}
+
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 const JUST_NOW_MS = 3_000;
@@ -67,6 +87,7 @@ export function useSpeech(): Speech {
       minute: "2-digit",
       ...(withSeconds ? { second: "2-digit" } : {}),
       hourCycle: "h23",
+      ...zoned(),
     }).format(ms);
   return {
     t,
@@ -85,6 +106,6 @@ export function useSpeech(): Speech {
     },
     figure: (value) => new Intl.NumberFormat(tag()).format(value),
     timeOfDay,
-    day: (ms) => new Intl.DateTimeFormat(tag(), { month: "short", day: "numeric", weekday: "short" }).format(ms),
+    day: (ms) => new Intl.DateTimeFormat(tag(), { month: "short", day: "numeric", weekday: "short", ...zoned() }).format(ms),
   };
 }

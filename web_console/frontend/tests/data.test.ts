@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 
-import { alarmsByWeight, siteTotals } from "../src/data/gates";
+import { acknowledge, alarmsByWeight, evidenceOf } from "../src/data/alarms";
+import { siteTotals } from "../src/data/gates";
 import { laneState, orderLane, possibleOrder } from "../src/data/lanes";
 import { RequestRefused, ServerUnreachable } from "../src/data/requests";
 import { currentSession, mayCommandLanes, signIn, signOut } from "../src/data/session";
@@ -92,21 +93,45 @@ describe("sums", () => {
   });
 });
 
-it("sorts alarms by weight, then newest first, and lets none of unknown severity sink", () => {
-  const alarm = (alarm_key: string, severity: string, since: string): AlarmView => ({
+describe("alarms", () => {
+  const alarm = (alarm_key: string, severity: string, since: string, more: Partial<AlarmView> = {}): AlarmView => ({
     alarm_key,
     severity,
     since,
     gate_id: "",
     lane_id: "",
     text: { zh: "", en: "" },
+    ...more,
   });
-  const sorted = alarmsByWeight([
-    alarm("info", "info", "2026-12-01T09:00:00Z"),
-    alarm("odd", "grave", "2026-12-01T08:30:00Z"),
-    alarm("old", "critical", "2026-12-01T07:00:00Z"),
-    alarm("warning", "warning", "2026-12-01T08:00:00Z"),
-    alarm("new", "critical", "2026-12-01T08:00:00Z"),
-  ]);
-  expect(sorted.map((open) => open.alarm_key)).toEqual(["new", "old", "odd", "warning", "info"]);
+
+  it("are sorted by weight, unseen ones first, then newest first; none of unknown severity sinks", () => {
+    const sorted = alarmsByWeight([
+      alarm("info", "info", "2026-12-01T09:00:00Z"),
+      alarm("odd", "grave", "2026-12-01T08:30:00Z"),
+      alarm("old", "critical", "2026-12-01T07:00:00Z"),
+      alarm("warning", "warning", "2026-12-01T08:00:00Z"),
+      alarm("seen", "critical", "2026-12-01T09:00:00Z", { acknowledged_at: "2026-12-01T09:01:00Z" }),
+      alarm("new", "critical", "2026-12-01T08:00:00Z"),
+    ]);
+    expect(sorted.map((open) => open.alarm_key)).toEqual(["new", "old", "seen", "odd", "warning", "info"]);
+  });
+
+  it("show what was counted, and no ids", () => {
+    const evidence = { count: 8, event: "event_1", detail: "", share: 0.5 };
+    expect(evidenceOf(alarm("a", "info", "", { evidence }))).toEqual([
+      ["count", "8"],
+      ["share", "0.5"],
+    ]);
+    expect(evidenceOf(alarm("a", "info", ""))).toEqual([]);
+  });
+
+  it("are acknowledged by their key, whatever is in it", async () => {
+    backend.session = { name: "admin", role: "admin" };
+    backend.world.raise(alarm("lane_faulted:山门/1", "warning", ""));
+    await acknowledge(backend, "lane_faulted:山门/1", "seen");
+    expect(backend.world.snapshot().alarms.map((open) => [open.acknowledged_by, open.note])).toEqual([["admin", "seen"]]);
+    await expect(acknowledge(backend, "nothing", "")).rejects.toSatisfy(
+      (error) => error instanceof RequestRefused && error.status === 404,
+    );
+  });
 });

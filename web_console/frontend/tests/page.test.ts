@@ -83,11 +83,12 @@ describe("a lane", () => {
   it("shows state, figures and the last decision in words as soon as the frame is there", async () => {
     await open("admin");
     backend.world.refuse("north-1", 0);
-    backend.world.change("north-1", { state: "faulted", detail: "arm", passages: 1_234, passages_per_minute: 9, queue: 3 });
+    backend.world.change("north-1", { state: "faulted", detail: { zh: "转臂卡住", en: "the arm is stuck" }, passages: 1_234, passages_per_minute: 9, queue: 3 });
     await news();
     expect(text("lane-north-1-state")).toBe(zh.lane.state.faulted);
     expect(text("lane-north-1-last")).toContain("此票已使用");
     expect(text("lane-north-1-last")).toContain(zh.ago.now);
+    expect(text("lane-north-1")).toContain("转臂卡住");
     expect(text("lane-north-1-passages")).toBe("1,234");
     expect(text("lane-north-1-per-minute")).toBe("9");
     expect(text("lane-north-1-queue")).toBe("3");
@@ -171,16 +172,90 @@ describe("staleness", () => {
 });
 
 describe("alarms", () => {
-  it("show severity, place and words, and are counted", async () => {
+  const KEY = "forced_arm:north-1";
+
+  async function raised(): Promise<void> {
+    backend.world.raise({
+      alarm_key: KEY,
+      severity: "critical",
+      gate_id: "north",
+      lane_id: "north-1",
+      text: { zh: "转臂被强行通过", en: "The locked arm was forced" },
+      evidence: { count: 2, threshold: 1, window_s: 60, event: "event_7" },
+    });
+    await news();
+  }
+
+  it("show severity, place, words, evidence and since when, and are counted", async () => {
     await open("admin");
     expect(text("alarms")).toContain(zh.alarms.none);
-    const sentence = { zh: "闸机没有应答", en: "The turnstile does not answer" };
-    backend.world.raise({ alarm_key: "k", severity: "critical", gate_id: "north", lane_id: "north-1", text: sentence });
-    await news();
-    expect(text("alarm-k")).toContain(zh.alarms.severity.critical);
-    expect(text("alarm-k")).toContain("北坡 · 1 号");
-    expect(text("alarm-k")).toContain(sentence.zh);
+    await raised();
+    const alarm = text(`alarm-${KEY}`);
+    for (const part of [zh.alarms.severity.critical, "北坡 · 1 号", "转臂被强行通过", `${zh.alarms.evidence.count}2`]) {
+      expect(alarm).toContain(part);
+    }
+    expect(alarm).not.toContain("event_7");
     expect(text("total-alarms")).toBe("1");
     expect(document.title).toBe("(1) 雪门示范雪场 · Snowgate");
+    await page.get('[data-testid="language"]').trigger("click");
+    expect(text(`alarm-${KEY}`)).toContain("The locked arm was forced");
+    expect(text(`alarm-${KEY}`)).toContain(en.alarms.evidence.window_s);
   });
+
+  it("are acknowledged with a note, by keyboard, and then say by whom", async () => {
+    await open("control_room");
+    await raised();
+    const button = page.get(`[data-testid="alarm-${KEY}-acknowledge"]`);
+    expect(button.attributes("aria-label")).toContain("北坡 · 1 号 · 转臂被强行通过");
+    await button.trigger("click");
+    expect(text("acknowledge-dialog")).toContain("北坡 · 1 号");
+    await page.get('[data-testid="acknowledge-note"]').setValue(" 已派人前往 ");
+    await page.get('[data-testid="acknowledge-dialog"] form').trigger("submit"); // what Enter does in the note
+    await flushPromises();
+    expect(has("acknowledge-dialog")).toBe(false);
+    await news();
+    const seen = text(`alarm-${KEY}-seen`);
+    expect(seen).toContain("control_room");
+    expect(seen).toContain("16:00"); // at the site: eight o'clock in UTC
+    expect(seen).toContain("已派人前往");
+    expect(has(`alarm-${KEY}-acknowledge`)).toBe(false);
+    expect(text("total-alarms")).toBe("1");
+  });
+
+  it("stay as they are when the question is not answered", async () => {
+    await open("control_room");
+    await raised();
+    await page.get(`[data-testid="alarm-${KEY}-acknowledge"]`).trigger("click");
+    await page.get('[data-testid="acknowledge-cancel"]').trigger("click");
+    await news();
+    expect(has("acknowledge-dialog")).toBe(false);
+    expect(has(`alarm-${KEY}-acknowledge`)).toBe(true);
+  });
+
+  it("that are over or cannot be told are told as such", async () => {
+    await open("control_room");
+    await raised();
+    await page.get(`[data-testid="alarm-${KEY}-acknowledge"]`).trigger("click");
+    backend.reachable = false;
+    await page.get('[data-testid="acknowledge-dialog"] form').trigger("submit");
+    await flushPromises();
+    expect(text("acknowledge-dialog")).toContain(zh.acknowledge.unreachable);
+    backend.reachable = true;
+    backend.world.clear(KEY);
+    await page.get('[data-testid="acknowledge-dialog"] form').trigger("submit");
+    await flushPromises();
+    expect(text("acknowledge-dialog")).toContain(zh.acknowledge.over);
+  });
+
+  it("can be acknowledged by no other role", async () => {
+    await open("cashier");
+    await raised();
+    expect(has(`alarm-${KEY}`)).toBe(true);
+    expect(has(`alarm-${KEY}-acknowledge`)).toBe(false);
+  });
+});
+
+it("tells the time of the site, wherever it is read", async () => {
+  await open("admin");
+  expect(page.get(".clock time").text()).toBe("16:00:00");
 });

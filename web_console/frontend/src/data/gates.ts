@@ -1,6 +1,6 @@
 // Gates and the sums over them.
 import type { SiteState } from "../collection";
-import type { AlarmView, GateView, LaneView } from "../wire/types.gen";
+import type { GateView, LaneView } from "../wire/types.gen";
 
 export interface Totals {
   readonly passages: number;
@@ -26,20 +26,6 @@ export function siteTotals(site: SiteState): Totals {
 /** The lanes of one gate, in the site's order. */
 export function lanesOfGate(site: SiteState, gate: GateView): LaneView[] {
   return [...site.lanes.values()].filter((lane) => lane.gate_id === gate.gate_id);
-}
-
-const SEVERITY_ORDER = ["critical", "warning", "info"];
-
-/** Alarms as they are read: the gravest first, among equals the newest first. */
-export function alarmsByWeight(alarms: readonly AlarmView[]): AlarmView[] {
-  return [...alarms].sort(
-    (one, other) => weight(one) - weight(other) || Date.parse(other.since) - Date.parse(one.since),
-  );
-}
-
-function weight(alarm: AlarmView): number {
-  const place = SEVERITY_ORDER.indexOf(alarm.severity);
-  return place < 0 ? 1 : place; // a severity unknown here must not sink below information
 }
 
 function sum<Item>(items: readonly Item[], figure: (item: Item) => number): number {

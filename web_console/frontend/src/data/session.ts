@@ -29,7 +29,7 @@ export async function signOut(backend: Backend): Promise<void> {
   }
 }
 
-/** Roles that may open and close lanes; the server decides, this only hides what it would refuse. */
+/** Roles that may open and close lanes and acknowledge alarms; the server decides, this only hides what it would refuse. */
 export function mayCommandLanes(session: SessionView): boolean {
   return session.role === "admin" || session.role === "control_room";
 }

@@ -106,6 +106,10 @@ export class FakeBackend implements Backend {
     }
     const laneId = /^\/api\/lanes\/([^/]+)\/mode$/.exec(path)?.[1];
     if (laneId !== undefined && method === "PUT" && hasStrings(body, "mode")) return this.#order(laneId, body.mode);
+    const alarmKey = /^\/api\/alarms\/([^/]+)\/acknowledge$/.exec(path)?.[1];
+    if (alarmKey !== undefined && method === "POST" && hasStrings(body, "note")) {
+      return this.#acknowledge(decodeURIComponent(alarmKey), this.session.name, body.note);
+    }
     return problem(404, "There is no such page.");
   }
 
@@ -115,6 +119,11 @@ export class FakeBackend implements Backend {
     }
     this.session = { name: body.name, role: body.name };
     return { status: 200, body: this.session };
+  }
+
+  #acknowledge(alarmKey: string, by: string, note: string): Reply {
+    if (!this.world.acknowledge(alarmKey, by, note)) return problem(404, `There is no open alarm called ${alarmKey}.`);
+    return { status: 200, body: { alarm_key: alarmKey, by, note } };
   }
 
   #order(laneId: string, mode: string): Reply {
@@ -130,18 +139,28 @@ function problem(status: number, detail: string): Reply {
 }
 
 function setFaults(world: FakeWorld): void {
-  world.change("village-2", { state: "faulted", detail: "turnstile does not answer", passages_per_minute: 0 });
-  world.change("village-3", { state: "closed", detail: "closed by control_room", passages_per_minute: 0 });
-  world.change("north-1", { state: "released", detail: "fire release" });
-  world.change("north-fast", { state: "unserved", detail: "", passages_per_minute: 0 });
-  world.change("summit-2", { state: "starting", detail: "", last: null });
+  world.change("village-2", { state: "faulted", detail: { zh: "闸机无应答", en: "turnstile does not answer" }, passages_per_minute: 0 });
+  world.change("village-3", { state: "closed", detail: { zh: "已由控制室关闭", en: "closed by control_room" }, passages_per_minute: 0 });
+  world.change("north-1", { state: "released", detail: { zh: "消防释放", en: "fire release" } });
+  world.change("north-fast", { state: "unserved", detail: { zh: "", en: "" }, passages_per_minute: 0 });
+  world.change("summit-2", { state: "starting", detail: { zh: "", en: "" }, last: null });
   world.raise({
     alarm_key: "turnstile:village-2",
     severity: "warning",
     gate_id: "village",
     lane_id: "village-2",
     text: { zh: "闸机没有应答", en: "The turnstile does not answer" },
+    evidence: { detail: "no answer within 300 ms" },
   });
+  world.raise({
+    alarm_key: "invalid_scans:summit-1",
+    severity: "warning",
+    gate_id: "summit",
+    lane_id: "summit-1",
+    text: { zh: "此通道连续出现无效票码", en: "Invalid codes are held up again and again at this lane" },
+    evidence: { count: 8, threshold: 8, window_s: 60, event: "event_0" },
+  });
+  world.acknowledge("invalid_scans:summit-1", "control_room", "guard is on the way");
   world.raise({
     alarm_key: "fire:north-1",
     severity: "critical",

@@ -97,6 +97,21 @@ export class FakeWorld {
     this.#alarmsChanged = true;
   }
 
+  /** Somebody has seen an open alarm; false when it is not open. */
+  acknowledge(alarmKey: string, by: string, note: string): boolean {
+    if (!this.#alarms.some((open) => open.alarm_key === alarmKey)) return false;
+    const seen = { acknowledged_by: by, acknowledged_at: this.#at(), note };
+    this.#alarms = this.#alarms.map((open) => (open.alarm_key === alarmKey ? { ...open, ...seen } : open));
+    this.#alarmsChanged = true;
+    return true;
+  }
+
+  /** The cause of an alarm is gone. */
+  clear(alarmKey: string): void {
+    this.#alarms = this.#alarms.filter((open) => open.alarm_key !== alarmKey);
+    this.#alarmsChanged = true;
+  }
+
   /** One turn of life at every lane. */
   live(): void {
     for (const laneId of this.laneIds) {
@@ -118,6 +133,7 @@ export class FakeWorld {
       gates: GATES.map((gate) => this.#gate(gate.id)),
       lanes: [...this.#lanes.values()],
       alarms: this.#alarms,
+      timezone: "Asia/Shanghai",
     };
   }
 
@@ -150,7 +166,7 @@ export class FakeWorld {
       name: fast ? { zh: "快速", en: "Fast lane" } : { zh: `${number} 号`, en: `Lane ${number}` },
       lane_class: fast ? "fast" : "standard",
       state: "ready",
-      detail: "",
+      detail: { zh: "", en: "" },
       passages,
       refusals: Math.floor(passages * 0.06),
       passages_per_minute: 3 + Math.floor(this.#random() * 9),

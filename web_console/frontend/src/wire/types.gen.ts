@@ -61,7 +61,7 @@ export interface CatalogueView {
  */
 export interface ProductView {
   code: string;
-  entries: number;
+  entries: number | null;
   lane_classes: ("fast" | "standard" | "vip")[];
   name: Text;
   prices: {
