@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from redis.asyncio import Redis
 
 from actors.lane_runtime import LaneRuntime
-from benchmarks.instant_lane import InstantArm
+from benchmarks.instant_lane import InstantArm, WatchedArm
 from resort.access.codes import SiteKeys, issue_code
 from resort.access.entitlement import Entitlement, TicketRecord, Usage
 from resort.access.lane_journal import LaneSettings
@@ -36,7 +36,7 @@ COMPARISON = "if t[1] ~= ARGV[1] then"
 class Simultaneous:
     """A code source at each lane that shows the same code at the same moment as all others."""
 
-    def __init__(self, codes: list[str], everybody: asyncio.Barrier, arm: InstantArm, done: asyncio.Event) -> None:
+    def __init__(self, codes: list[str], everybody: asyncio.Barrier, arm: WatchedArm, done: asyncio.Event) -> None:
         self._codes, self._everybody, self._arm, self._done = codes, everybody, arm, done
 
     async def sightings(self) -> AsyncIterator[Sighting]:
@@ -71,7 +71,7 @@ async def _show_everywhere(redis: Redis, url: str, *, compare: bool) -> tuple[in
         if not compare:
             assert COMPARISON in CHANGE
             ledger._change = Script(redis, CHANGE.replace(COMPARISON, "if false then"))
-        arm, done = InstantArm(), asyncio.Event()
+        arm, done = WatchedArm(InstantArm()), asyncio.Event()
         settings = LaneSettings(GateId("g"), LaneId(f"l{number}"), "standard", LaneLimits(poll_active_ms=2), ZoneInfo("UTC"))
         source = Simultaneous(codes, everybody, arm, done)
         lanes.append(LaneRuntime(settings, "open", KEYS, ledger, arm, source, SystemClock(), RandomIds(), failures.append))
