@@ -19,6 +19,7 @@ from actors.rejoin import Rejoin
 from actors.tasks import lifelong
 from resort.clock import SystemClock
 from resort.errors import DatabaseUnavailable, LedgerUnavailable
+from resort.guards import Guards
 from resort.ids import GateId, LaneId
 from resort.messages import JournalEvent
 from storage.database import Database
@@ -49,11 +50,19 @@ class JournalStanding(msgspec.Struct, frozen=True):
 class JournalActor:
     """One per site. `ping` tells life; `drain` waits until SQL holds everything streamed so far."""
 
-    def __init__(self, redis_url: str, database_url: str, site_name: str, gate_ids: tuple[GateId, ...] = ()) -> None:
+    def __init__(
+        self,
+        redis_url: str,
+        database_url: str,
+        site_name: str,
+        gate_ids: tuple[GateId, ...] = (),
+        guards: Guards = Guards(),  # noqa: B008 - frozen
+    ) -> None:
         self._redis_url = redis_url
         self._database_url = database_url
         self._site_name = site_name
         self._gate_ids = gate_ids
+        self._guards = guards
         self._asked = False  # the gates decide without the ledger, and it can be reached again
         self._clock = SystemClock()
         self._last = "0-0"  # read up to here
@@ -138,6 +147,8 @@ class JournalActor:
                 if not ready or self._asked:
                     await self._make_whole()
                     self._last = self._last_stored = await self._store.last_stream_id()
+                    if not self._guards.resume:
+                        self._last = (await self._stream.position()).last_id
                     ready = True
                 await self._write_once()
                 now = self._clock.now()
