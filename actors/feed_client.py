@@ -1,14 +1,14 @@
 """`FeedSource` and `GateControl` over Ray."""
 
-from typing import get_args
+from typing import Any, get_args
 
 from actors.calls import actor, ask
 from actors.names import FEED, gate_name
-from resort.access.lane_messages import LaneMode
+from resort.access.lane_messages import AdmitByHand, AnnulLast, LaneMode, StaffOrder, StaffOutcome, TestScan
 from resort.errors import Invalid, NotFound
 from resort.feed import FeedFrame
 from resort.figures import SiteFigures
-from resort.site import Site
+from resort.site import LaneClass, Site
 
 
 class RayFeed:
@@ -33,9 +33,33 @@ class RayGates:
 
     async def set_mode(self, lane_id: str, mode: str, ordered_by: str) -> None:
         """See the port."""
+        gate = self._gate(lane_id)
+        if mode not in get_args(LaneMode):
+            raise Invalid("mode", "must be open or closed")
+        await ask(gate.order_mode.remote(lane_id, mode, ordered_by), "The gate")
+
+    async def set_policy(self, lane_id: str, admits: frozenset[LaneClass], ordered_by: str, note: str) -> None:
+        """See the port."""
+        await ask(self._gate(lane_id).order_policy.remote(lane_id, admits, ordered_by, note), "The gate")
+
+    async def admit(self, lane_id: str, request_id: str, by: str, note: str) -> StaffOutcome:
+        """See the port."""
+        return await self._order(lane_id, AdmitByHand(request_id, by, note))
+
+    async def annul(self, lane_id: str, request_id: str, by: str, note: str) -> StaffOutcome:
+        """See the port."""
+        return await self._order(lane_id, AnnulLast(request_id, by, note))
+
+    async def test_scan(self, lane_id: str, request_id: str, by: str, code: str) -> StaffOutcome:
+        """See the port."""
+        return await self._order(lane_id, TestScan(request_id, by, code))
+
+    async def _order(self, lane_id: str, order: StaffOrder) -> StaffOutcome:
+        outcome: StaffOutcome = await ask(self._gate(lane_id).order_staff.remote(lane_id, order), "The lane")
+        return outcome
+
+    def _gate(self, lane_id: str) -> Any:
         gate_id = self._gate_of.get(lane_id)
         if gate_id is None:
             raise NotFound("lane", lane_id)
-        if mode not in get_args(LaneMode):
-            raise Invalid("mode", "must be open or closed")
-        await ask(actor(gate_name(gate_id), "The gate").order_mode.remote(lane_id, mode, ordered_by), "The gate")
+        return actor(gate_name(gate_id), "The gate")

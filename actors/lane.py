@@ -28,14 +28,15 @@ from devices.code_source import code_source
 from devices.modbus_bus import BusRegistry
 from devices.profile import load_profile
 from devices.turnstile import open_turnstile
-from resort.access.lane_messages import LaneMode
+from resort.access.lane_messages import LaneMode, StaffOrder, StaffOutcome
 from resort.access.lane_settings import lane_settings
+from resort.access.rules import NOBODY_ELSE
 from resort.clock import SystemClock
 from resort.errors import Busy, SpoolFull
 from resort.guards import Guards
 from resort.ids import GateId, LaneId, RandomIds
-from resort.site import GateSite, LaneSite, Site
-from storage.key_file import load_keys
+from resort.site import GateSite, LaneClass, LaneSite, Site
+from storage.key_holders import KeyHolder
 from storage.redis_ledger import RedisLedger, connect
 from storage.spool import Spool
 
@@ -72,7 +73,8 @@ class LaneActor:
     async def start(self) -> None:
         """Connect the devices and run the lanes."""
         hosting = self._hosting
-        keys = load_keys(Path(hosting.key_file))
+        self._keys = KeyHolder(Path(hosting.key_file), f"lane {hosting.lane_ids[0]}")
+        keys = self._keys.keys
         self._central = RedisLedger(connect(hosting.redis_url), hosting.site_name)
         self._spool = await self._open_spool()
         gate_ids = [gate.id for gate in hosting.site.gates]
@@ -95,6 +97,8 @@ class LaneActor:
             mode = modes.get(lane.id, "closed")
             runtime = LaneRuntime(settings, mode, keys, ledger, turnstile, source, self._clock, self._ids, self._end_process)
             self._lanes[lane.id] = runtime
+            if orders is not None and lane.id in orders.policies:
+                runtime.order_policy(orders.policies[lane.id])
             await runtime.start()
         self._reporter = lifelong(self._report_for_ever(), "lane reports")
 
@@ -105,6 +109,14 @@ class LaneActor:
     async def order_mode(self, lane_id: str, mode: LaneMode) -> None:
         """Order a hosted lane open or closed."""
         self._lanes[lane_id].order_mode(mode)
+
+    async def order_policy(self, lane_id: str, admits: frozenset[LaneClass]) -> None:
+        """Order whose tickets a hosted lane admits besides its own."""
+        self._lanes[lane_id].order_policy(admits)
+
+    async def order_staff(self, lane_id: str, order: StaffOrder) -> StaffOutcome:
+        """Carry out what staff order at a hosted lane; idempotent by its id. Raises Busy, Unavailable."""
+        return await self._lanes[lane_id].order(order)
 
     async def report(self) -> list[LaneReport]:
         """How the hosted lanes stand now."""
@@ -119,6 +131,7 @@ class LaneActor:
         await self._ledger.close()
         await self._spool.close()
         await self._central.close()
+        self._keys.close()
 
     # ---- the ledger: see the link `HostedLanes`
 
@@ -162,18 +175,30 @@ class LaneActor:
         return [(gate, lane) for gate, lane in self._hosting.site.lanes() if lane.id in self._hosting.lane_ids]
 
     async def _report_for_ever(self) -> None:
-        """Tell the gate once a second how the lanes stand; its answer are the modes that are wanted, so a mode that was
-        ordered while this process was away is taken up within a second."""
+        """Tell the gate once a second how the lanes stand; its answer are the modes and policies that are wanted, so what was
+        ordered while this process was away is taken up within a second. Keys that were changed are taken up with it."""
         while True:
+            self._reload_keys()
             asked_on = self._ledger.route
             orders = await self._ask_orders(await self.report())
             if orders is not None:
                 self._ledger.take_answer(asked_on, orders.route)
-                for lane_id, mode in orders.modes.items():
-                    lane = self._lanes.get(lane_id)
-                    if lane is not None and lane.machine.mode != mode:
-                        lane.order_mode(mode)
+                for lane_id, lane in self._lanes.items():
+                    self._carry_out(lane, orders.modes.get(lane_id), orders.policies.get(lane_id, NOBODY_ELSE))
             await asyncio.sleep(REPORT_S)
+
+    def _carry_out(self, lane: LaneRuntime, mode: LaneMode | None, admits: frozenset[LaneClass]) -> None:
+        if mode is not None and lane.machine.mode != mode:
+            lane.order_mode(mode)
+        if lane.machine.admits != admits:
+            lane.order_policy(admits)
+
+    def _reload_keys(self) -> None:
+        keys = self._keys.changed()
+        if keys is not None:
+            for lane in self._lanes.values():
+                lane.machine.use_keys(keys)
+            self._keys.tell_used()
 
     async def _ask_orders(self, reports: list[LaneReport]) -> GateOrders | None:
         """What the gate wants; None when its actor is away: lanes then go on as they are."""

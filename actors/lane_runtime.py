@@ -30,6 +30,7 @@ from resort.access.lane_messages import (
     LedgerFailed,
     LookUp,
     ModeOrdered,
+    PolicyOrdered,
     PulseAcknowledged,
     PulseTurnstile,
     PulseUncertain,
@@ -51,6 +52,7 @@ from resort.errors import Busy, LedgerUnavailable, TurnstileUnreachable, Unavail
 from resort.ids import GrantId, IdSource, TicketId
 from resort.messages import GrantAnnulled, GrantIssued, GrantOutcome, JournalEvent, TicketExited
 from resort.ports import AdmissionLedger, Audible, CodeSource, LaneMemory, Turnstile
+from resort.site import LaneClass
 
 RETRY_S = 0.1
 REBUILT_JUMP = 1_000_000  # a rebuilt ledger starts its versions at the clock's milliseconds; a ticket is never used so often
@@ -144,6 +146,10 @@ class LaneRuntime:
     def order_mode(self, mode: LaneMode) -> None:
         """Order the lane open or closed; takes effect with the next stimulus."""
         self._put(ModeOrdered(mode))
+
+    def order_policy(self, admits: frozenset[LaneClass]) -> None:
+        """Order whose tickets the lane admits besides its own; likewise."""
+        self._put(PolicyOrdered(admits))
 
     async def order(self, order: StaffOrder) -> StaffOutcome:
         """Carry out what staff order; idempotent by its `request_id`. Raises Busy when too much waits already, and Unavailable

@@ -8,7 +8,8 @@ from typing import Protocol
 
 from resort.clock import Clock
 from resort.ids import IdSource
-from resort.ports import AlarmControl, FeedSource, GateControl
+from resort.lane_control import GateControl
+from resort.ports import AlarmControl, FeedSource
 from resort.site import Site
 from sales.office import TicketOffice
 from sales.tickets import TicketDesk

@@ -214,14 +214,6 @@ class AlarmControl(Protocol):
         ...
 
 
-class GateControl(Protocol):
-    """Commands of staff to gates; idempotent."""
-
-    async def set_mode(self, lane_id: str, mode: str, ordered_by: str) -> None:
-        """Order a lane `open` or `closed`; kept over restarts. Raises NotFound, Invalid, Unavailable."""
-        ...
-
-
 __all__ = [
     "AdmissionLedger",
     "AlarmControl",
@@ -230,7 +222,6 @@ __all__ = [
     "Conflict",
     "EntitlementPublisher",
     "FeedSource",
-    "GateControl",
     "LaneMemory",
     "PricingShards",
     "Sighting",

@@ -5,11 +5,13 @@ long for a log travels further in. The OpenAPI document and the front end's type
 """
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from resort.access.entitlement import TicketStatus
+from resort.access.lane_messages import StaffOutcome
+from resort.access.reasons import Reason
 from resort.feed import AlarmView, GateView, LaneView
 from resort.pricing import Channel
 from resort.site import DayKind, LaneClass, UnitPrice
@@ -94,6 +96,52 @@ class GrantSettleAsk(Ask, frozen=True):
     note: Note
 
 
+class LaneOrderAsk(Ask, frozen=True):
+    """Why somebody is let through by hand, or an entry taken back: it goes into the journal."""
+
+    note: Note
+
+
+class TestScanAsk(Ask, frozen=True):
+    """A code to be decided on as if it were held up at the lane now."""
+
+    __test__ = False  # no test, whatever its name
+
+    code: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+
+
+class LanePolicyAsk(Ask, frozen=True):
+    """Whose tickets a lane admits for the moment, besides those of its own class; nobody else with none."""
+
+    admits: Annotated[list[LaneClass], msgspec.Meta(max_length=3)]
+    note: Annotated[str, msgspec.Meta(max_length=200)] = ""
+
+
+class LanePolicyView(msgspec.Struct, frozen=True):
+    """The order as accepted; the lane follows within a second."""
+
+    lane_id: str
+    admits: list[LaneClass]
+
+
+class RuleView(msgspec.Struct, frozen=True):
+    """One rule: what it saw, by name, and the reason for which it refuses, if it does."""
+
+    rule: str
+    inputs: dict[str, Any]
+    reason: Reason | None
+    says: Text | None
+
+
+class TestScanView(msgspec.Struct, frozen=True):
+    """What the lane would decide, and each rule with what it saw as far as SQL knows (none where the code is nobody's)."""
+
+    __test__ = False
+
+    outcome: StaffOutcome
+    rules: list[RuleView]
+
+
 class LaneModeView(msgspec.Struct, frozen=True):
     """The order as accepted; the feed tells when the lane follows."""
 
@@ -109,7 +157,7 @@ class ProductView(msgspec.Struct, frozen=True):
     lane_classes: list[LaneClass]
     prices: dict[DayKind, int]
     units: list[UnitPrice]
-    entries: int
+    entries: int | None  # null: as often as the ticket's days and hours allow
 
 
 class CatalogueView(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ import asyncio
 
 from resort.errors import NotFound, SnowgateError
 from resort.feed import LaneView
-from resort.ports import GateControl
+from resort.lane_control import GateControl
 from storage.accounts import Accounts
 from web_console.bodies import GateDetail, GateList, HealthView, LaneModeAsk, LaneModeView, PartHealth
 from web_console.callers import ANYONE, CONTROL, STAFF

@@ -24,6 +24,10 @@ class ExitDesk:
         self._journal = journal
         self._lamp = lamp
 
+    def use_keys(self, keys: SiteKeys) -> None:
+        """Verify codes with these keys from now on."""
+        self._keys = keys
+
     def pass_by(self, sighting: Sighting, now: Moment) -> list[Command]:
         """Somebody held something up and leaves."""
         commands = self._lamp.show("go", now, briefly=True)

@@ -118,6 +118,12 @@ class LaneMachine:
         self._next_sighting = None
         self._leaving = True
 
+    def use_keys(self, keys: SiteKeys) -> None:
+        """Verify codes with these keys from now on."""
+        self._keys = keys
+        if self._exit is not None:
+            self._exit.use_keys(keys)
+
     def validate(self) -> None:
         """Assert what ties the fields together; for tests and rehearsal."""
         assert (self.cycle is Cycle.DECIDING) == (self._held is not None), self._cycle

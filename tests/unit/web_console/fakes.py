@@ -7,15 +7,19 @@ import msgspec
 import yaml
 
 from orchestrator.parts import OpenResort
+from resort.access.decision import RuleTrace
 from resort.access.entitlement import TicketStatus
+from resort.access.lane_messages import StaffOutcome
+from resort.access.reasons import Reason, explain
 from resort.clock import ManualClock
-from resort.errors import AmountMismatch, NotFound, NotSignedIn
+from resort.errors import AmountMismatch, Invalid, NotFound, NotSignedIn
 from resort.feed import Delta, GateView, LaneView, Snapshot
 from resort.ids import SeededIds, TicketId
 from resort.messages import GrantOutcomeUnknown
 from resort.pricing import Quote, QuoteRequest, check_request, make_quote
-from resort.site import ProductSite, Site
+from resort.site import LaneClass, ProductSite, Site
 from resort.texts import Text
+from sales.explanation import Explanation
 from sales.office import OrderView, Payment, TicketView
 from sales.tickets import TicketStanding
 from sim.memory_feed import MemoryFeed
@@ -151,6 +155,14 @@ class FakeOffice(Breakable):
             raise NotFound("ticket", ticket_id)
         return TicketView(ticket_id, "adult", "single", DAY, "THE-SECRET-CODE", 1, 0)
 
+    async def explain(self, code: str, lane_id: str) -> Explanation:
+        self.check()
+        if not code.startswith("SITE"):
+            raise Invalid("code", "this code was not issued by the resort")
+        rules = [RuleTrace("entries", {"used": 1, "allowed": 1}, Reason.ALREADY_USED, explain(Reason.ALREADY_USED))]
+        at = explain(Reason.ALREADY_USED)
+        return Explanation(TicketId(TICKET), "village", lane_id, AT, False, Reason.ALREADY_USED, at, rules)
+
 
 class FakeAccounts(Breakable):
     """Everybody's password is PASSWORD; tokens are counted."""
@@ -186,12 +198,33 @@ class FakeGates(Breakable):
 
     def __init__(self) -> None:
         self.orders: list[tuple[str, str, str]] = []
+        self.carried_out: list[tuple[str, ...]] = []
 
     async def set_mode(self, lane_id: str, mode: str, ordered_by: str) -> None:
         self.check()
         if lane_id not in {"village-1", "village-2", "north-1"}:
             raise NotFound("lane", lane_id)
         self.orders.append((lane_id, mode, ordered_by))
+
+    async def set_policy(self, lane_id: str, admits: frozenset[LaneClass], ordered_by: str, note: str) -> None:
+        self.carry_out(lane_id, "policy", ordered_by, note, ",".join(sorted(admits)))
+
+    async def admit(self, lane_id: str, request_id: str, by: str, note: str) -> StaffOutcome:
+        return self.carry_out(lane_id, "admit", by, note, request_id)
+
+    async def annul(self, lane_id: str, request_id: str, by: str, note: str) -> StaffOutcome:
+        return self.carry_out(lane_id, "annul", by, note, request_id)
+
+    async def test_scan(self, lane_id: str, request_id: str, by: str, code: str) -> StaffOutcome:
+        self.carry_out(lane_id, "test-scan", by, code, request_id)
+        return StaffOutcome("already_used", Text("此票已使用", "This ticket has already been used"), TicketId(TICKET))
+
+    def carry_out(self, lane_id: str, *what: str) -> StaffOutcome:
+        self.check()
+        if lane_id not in {"village-1", "village-2", "north-1"}:
+            raise NotFound("lane", lane_id)
+        self.carried_out.append((lane_id, *what))
+        return StaffOutcome("ok", Text("已完成", "Done"))
 
 
 class FakeDesk(Breakable):
