@@ -96,6 +96,17 @@ describe("a lane", () => {
     expect(text("lane-north-1-last")).toContain("11 秒前");
   });
 
+  it("tells staff what to look at as the guest passes", async () => {
+    await open("viewer");
+    const last = { at: new Date().toISOString(), admitted: true, reason: "admitted", text: { zh: "请通行", en: "Go" } };
+    backend.world.change("north-1", { last: { ...last, attention: ["photo", "wristband"] } });
+    await news();
+    expect(text("lane-north-1-attention")).toBe(`${zh.lane.attention.photo} · wristband`);
+    backend.world.change("north-1", { last });
+    await news();
+    expect(has("lane-north-1-attention")).toBe(false);
+  });
+
   it("speaks the reader's language and remembers it", async () => {
     await open("admin");
     backend.world.refuse("north-1", 0);

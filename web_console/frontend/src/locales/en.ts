@@ -49,6 +49,7 @@ export const en: Words = {
     admitted: "Admitted",
     refused: "Refused",
     none: "Nothing shown yet today",
+    attention: { photo: "Check the photo", height: "Check the height", age_proof: "Ask for proof of age", student_card: "Ask for the student card" },
     state: {
       starting: "Starting",
       ready: "Ready",

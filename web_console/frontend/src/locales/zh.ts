@@ -47,6 +47,7 @@ export const zh = {
     admitted: "放行",
     refused: "拒绝",
     none: "今日尚无刷票",
+    attention: { photo: "核对照片", height: "核对身高", age_proof: "查验年龄证件", student_card: "查验学生证" },
     state: {
       starting: "启动中",
       ready: "就绪",
