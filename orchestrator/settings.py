@@ -12,7 +12,8 @@ import yaml
 from orchestrator.parts import Webhook
 from resort.alarms import KINDS
 from resort.errors import InvalidConfig
-from resort.site import LaneSite, Site, WebhookSite, check_site
+from resort.site import LaneSite, Site, WebhookSite
+from resort.site_checks import check_site
 
 REDIS_URL = "SNOWGATE_REDIS_URL"
 DATABASE_URL = "SNOWGATE_DATABASE_URL"

@@ -72,11 +72,16 @@ def check_request(request: QuoteRequest, product: ProductSite | None, today: dat
             raise Invalid("units", f"{unit} is not one of {', '.join(sorted(known))}")
         if number < 1:
             raise Invalid("units", f"the number of {unit} must be at least 1")
+    for unit, other in product.companions.items():
+        if request.units.get(unit, 0) > request.units.get(other, 0):
+            raise Invalid("units", f"each {unit} accompanies a {other} of the same order")
     total = sum(request.units.values())
     if not 1 <= total <= limits.max_units:
         raise Invalid("units", f"ask for 1 to {limits.max_units} units at once")
     if not today <= request.day <= today + timedelta(days=limits.horizon_days):
         raise Invalid("day", f"must be from today to {limits.horizon_days} days ahead")
+    if product.season is not None and request.day > product.season.ends:
+        raise Invalid("day", f"the season ends on {product.season.ends}")
     return product
 
 

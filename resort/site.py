@@ -1,17 +1,15 @@
 """The site: gates, lanes, devices, limits and products, read once from YAML into frozen structs that refuse unknown keys.
 
-Reading files is the caller's job (`orchestrator/settings.py`); this file only says what a site is and checks that it
-makes sense. Units are in the names.
+Reading files is the caller's job (`orchestrator/settings.py`); this file only says what a site is. What types alone cannot
+check is in `resort/site_checks.py`. Units are in the names.
 """
 
 from datetime import date, time
 from typing import Literal
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import msgspec
 
-from resort.errors import InvalidConfig
 from resort.ids import GateId, LaneId
 from resort.texts import Text
 
@@ -129,16 +127,52 @@ class UnitPrice(Strict, frozen=True):
     percent: int
 
 
+class HoursSite(Strict, frozen=True):
+    """Local hours of a day; `closes` at or before `opens` means past midnight, and counts for the day it began."""
+
+    opens: time
+    closes: time
+
+
+class PlaceSite(Strict, frozen=True):
+    """A gate, zone or lift that a ticket covers, by its id; at certain hours of its own if any."""
+
+    place: str
+    hours: HoursSite | None = None
+
+
+class SeasonSite(Strict, frozen=True):
+    """From the first to the last day of a season."""
+
+    begins: date
+    ends: date
+
+
 class ProductSite(Strict, frozen=True):
-    """One thing that is sold. Entries per ticket: 1 = single use."""
+    """One thing that is sold, and what its tickets allow. Entries per ticket: 1 = single use, null = as often as the rest lets.
+
+    A ticket is valid on the day that it is bought for and, with `days` or a `season`, on days after it.
+    """
 
     code: str
     name: Text
     lane_classes: list[LaneClass]
-    quota_per_day: int
+    quota_per_day: int  # tickets
     prices: dict[DayKind, int]  # minor units per full-price unit
     units: list[UnitPrice]
-    entries: int = 1
+    entries: int | None = 1
+    days: int = 1  # days in a row, from the day that the ticket is bought for
+    season: SeasonSite | None = None  # or: from that day to the end of the season
+    days_of_use: int | None = None  # how many of those days may be used; null: every one
+    blackout: list[date] = []  # days on which it is not valid
+    hours: HoursSite | None = None  # half-day, night session
+    minutes: int | None = None  # runs from the first pass (计时票)
+    places: list[PlaceSite] = []  # none: the whole site
+    party: int = 1  # persons that one scan lets in, one after the other; a place of the quota is the whole party
+    companions: dict[str, str] = {}  # unit by unit that it may pass only after, ticket by ticket of one order
+    media: tuple[Medium, ...] = ("printed", "phone", "card")
+    attention: dict[str, list[Attention]] = {}  # by unit: what staff should look at
+    passback: bool = True  # False: no anti-passback rule applies
 
 
 class TariffSite(Strict, frozen=True):
@@ -235,66 +269,3 @@ class Site(Strict, frozen=True):
     def product(self, code: str) -> ProductSite | None:
         """The product with this code, or None."""
         return next((product for product in self.products if product.code == code), None)
-
-
-def check_site(site: Site) -> Site:
-    """Check what types alone cannot; returns the same site. Raises InvalidConfig naming the first place that is wrong."""
-    if site.timezone not in available_timezones():
-        raise InvalidConfig("timezone", f"{site.timezone} is not a known time zone")
-    _check_unique("gates.id", [gate.id for gate in site.gates])
-    _check_unique("gates.lanes.id", [lane.id for _, lane in site.lanes()])
-    _check_unique("products.code", [product.code for product in site.products])
-    _check_unique("zones.id", [zone.id for zone in site.zones])
-    for gate in site.gates:
-        if gate.zone and gate.zone not in {zone.id for zone in site.zones}:
-            raise InvalidConfig(f"gate {gate.id}", f"there is no zone {gate.zone}")
-    for pair in site.admission.travel:
-        if {pair.start, pair.end} - {gate.id for gate in site.gates}:
-            raise InvalidConfig("admission.travel", f"{pair.start} to {pair.end} names no two gates")
-    if not site.lanes():
-        raise InvalidConfig("gates", "a site needs at least one lane")
-    for _, lane in site.lanes():
-        if not 0 <= lane.turnstile.unit <= 255:
-            raise InvalidConfig(f"lane {lane.id}", "a Modbus unit is 0 to 255")
-    places = [(lane.turnstile.bus, lane.turnstile.unit) for _, lane in site.lanes() if lane.turnstile.bus != "simulated"]
-    _check_unique("turnstile bus and unit", [f"{bus} unit {unit}" for bus, unit in places])
-    for product in site.products:
-        missing = {"weekday", "weekend", "holiday"} - set(product.prices)
-        if missing:
-            raise InvalidConfig(f"product {product.code}", f"no price for {', '.join(sorted(missing))}")
-        if product.entries < 1 or product.quota_per_day < 0 or not product.units or not product.lane_classes:
-            raise InvalidConfig(f"product {product.code}", "needs entries, a quota, units and lane classes")
-    for name in ("pricing_shards", "lanes_per_actor"):
-        if getattr(site.runtime, name) < 1:
-            raise InvalidConfig(f"runtime.{name}", "must be at least 1")
-    _check_alarms(site)
-    return site
-
-
-def _check_alarms(site: Site) -> None:
-    for name, limit in msgspec.structs.asdict(site.alarms).items():
-        if limit < 1:
-            raise InvalidConfig(f"alarms.{name}", "must be at least 1")
-    for hook in site.webhooks:
-        _check_webhook(hook)
-
-
-def _check_webhook(hook: WebhookSite) -> None:
-    try:
-        parts = urlsplit(hook.url)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise InvalidConfig("webhooks.url", f"cannot be used ({error})") from None
-    near = host in ("127.0.0.1", "::1", "localhost")
-    if not host or (parts.scheme != "https" and not (parts.scheme == "http" and near)):
-        raise InvalidConfig("webhooks.url", "must be https://..., or http:// on this machine (127.0.0.1)")
-    if parts.username is not None:
-        raise InvalidConfig("webhooks.url", "must not hold a password; requests are signed")
-    if bool(hook.secret_file) == bool(hook.secret_env):
-        raise InvalidConfig("webhooks", "needs either secret_file or secret_env")
-
-
-def _check_unique(place: str, values: list[str]) -> None:
-    doubled = sorted({value for value in values if values.count(value) > 1})
-    if doubled:
-        raise InvalidConfig(place, f"{doubled[0]} appears twice")

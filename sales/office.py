@@ -10,7 +10,8 @@ from datetime import date, datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from resort.access.codes import SiteKeys, issue_code
-from resort.access.entitlement import Entitlement, TicketRecord, Usage
+from resort.access.entitlement import TicketRecord
+from resort.access.issue import tickets_for
 from resort.clock import Clock
 from resort.errors import (
     AmountMismatch,
@@ -30,10 +31,12 @@ from resort.orders import OrderState, OrderTrigger, fingerprint
 from resort.ports import EntitlementPublisher, PricingShards
 from resort.pricing import Quote, QuoteRequest
 from resort.site import ProductSite, Site
+from sales.explanation import Explanation, explain_code, place_of
 from sales.relay import EntitlementRelay
 from sales.views import OrderView, Payment, TicketView
 from storage.database import Database
 from storage.inventory_sql import find_quote, hold_expiry, load_cell, store_changes
+from storage.lane_policies import LanePolicies
 from storage.orders_sql import (
     StoredOrder,
     StoredTicket,
@@ -178,6 +181,14 @@ class TicketOffice:
             raise NotFound("ticket", ticket_id)
         return self._ticket_view(found)
 
+    async def explain(self, code: str, lane_id: str) -> Explanation:
+        """Why a lane would admit or refuse this code now, rule by rule, as far as SQL knows. Raises Invalid, NotFound."""
+        gate_id = next((gate.id for gate, lane in self._site.lanes() if lane.id == lane_id), "")
+        place = place_of(self._site, gate_id, lane_id)
+        admits = (await LanePolicies(self._db).get_all()).get(lane_id, frozenset())
+        async with self._db.read() as connection:
+            return await explain_code(connection, code, place, self._clock.now().at, self._site, self._keys, admits)
+
     async def publish_pending(self) -> int:
         """Tell the lanes of every issued ticket that they do not know; answers how many. Idempotent."""
         return await self._relay.publish_pending()
@@ -268,15 +279,7 @@ class TicketOffice:
         product = self._site.product(quote.product)
         if product is None:
             raise NotFound("product", quote.product)
-        classes = tuple(product.lane_classes)
-        return [
-            (
-                self._ids.ticket_id(),
-                TicketRecord(1, Entitlement(product.code, unit, quote.day, product.entries, classes), Usage()),
-            )
-            for unit, number in sorted(quote.units.items())
-            for _ in range(number)
-        ]
+        return tickets_for(product, quote.day, quote.units, self._ids)
 
     async def _give_back(self, order: StoredOrder) -> None:
         """Return an order's places now; if the shard is away, they return by themselves when the hold runs out."""

@@ -4,11 +4,11 @@ import json
 import re
 import tomllib
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from importlib.metadata import Distribution, distribution, distributions, packages_distributions
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
@@ -18,10 +18,12 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from orchestrator.watch import FAULTED_TEXT, GATE_SILENT_TEXT, JOURNAL_TEXT, RELEASED_TEXT, UNSERVED_TEXT
-from resort.access.lane_machine import CYCLE_TABLE
+from resort.access.entitlement import Entitlement, Hours, PlaceHours
+from resort.access.lane_cycle import CYCLE_TABLE
 from resort.access.reasons import EXPLANATIONS, Reason
+from resort.alarms import KINDS
 from resort.messages import Event, JournalEvent, decode_event, encode_event
+from resort.site import AlarmLimits
 from resort.texts import Text
 
 ROOT = Path(__file__).parents[2]
@@ -206,23 +208,38 @@ SAMPLES: dict[object, object] = {
     float: 1.25,
     bool: True,
     datetime: datetime(2027, 1, 8, 9, 30, 0, 123456, tzinfo=UTC),
+    date: date(2027, 1, 8),
+    time: time(17, 30),
     Reason: Reason.WRONG_DAY,
     Text: Text("雪", "snow"),
 }
 
 
 def sample(hint: Any, *, empty: bool) -> object:
-    """A value of this type; None where the type allows it and `empty` asks for it."""
-    if get_origin(hint) in (Union, UnionType):
-        options = get_args(hint)
-        return None if empty and NoneType in options else sample(options[0], empty=empty)
+    """A value of this type; None where the type allows it and `empty` asks for it, else something in every container."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return None if empty and NoneType in inner else sample(inner[0], empty=empty)
+    if origin is Literal:
+        return inner[-1]
+    if origin is dict:
+        return {sample(inner[0], empty=empty): sample(inner[1], empty=empty)}
+    if origin in (list, tuple):
+        return origin([] if empty else [sample(inner[0], empty=empty)])
+    if isinstance(hint, type) and issubclass(hint, Entitlement | PlaceHours | Hours):
+        return whole(hint, empty=empty)
     return SAMPLES[getattr(hint, "__supertype__", hint)]
+
+
+def whole(kind: Any, *, empty: bool) -> Any:
+    """A struct with a sample in each field."""
+    return kind(**{name: sample(hint, empty=empty) for name, hint in get_type_hints(kind).items() if name[0] != "_"})
 
 
 @pytest.mark.parametrize("empty", [False, True])
 @pytest.mark.parametrize("kind", get_args(JournalEvent))
 def test_an_event_comes_back_as_it_was(kind: Any, empty: bool) -> None:
-    event = kind(**{name: sample(hint, empty=empty) for name, hint in get_type_hints(kind).items() if name[0] != "_"})
+    event = whole(kind, empty=empty)
     body = encode_event(event)
     again = decode_event(body)
     assert type(again) is kind
@@ -284,8 +301,21 @@ def test_the_lanes_page_has_exactly_the_cycle() -> None:
     assert rows == {(state.name, trigger, after.name) for (state, trigger), after in CYCLE_TABLE.items()}
 
 
-@pytest.mark.parametrize("text", [UNSERVED_TEXT, FAULTED_TEXT, RELEASED_TEXT, GATE_SILENT_TEXT, JOURNAL_TEXT])
-def test_the_operators_page_explains_every_alarm_in_its_own_words(text: Text) -> None:
+def test_the_alarms_page_lists_exactly_the_alarms_with_severity_and_words() -> None:
+    rows = [row for row in table_rows("docs/alarms.md") if row[0].strip("`") in KINDS]
+    expected = {f"`{name}`": [kind.severity, kind.text.zh, kind.text.en] for name, kind in KINDS.items()}
+    assert {row[0]: row[1:4] for row in rows} == expected
+    assert len(rows) == len(expected)
+
+
+def test_the_alarms_page_names_every_threshold_with_its_default() -> None:
+    rows = [row for row in table_rows("docs/alarms.md") if row[0].strip("`") in AlarmLimits.__struct_fields__]
+    assert {row[0].strip("`"): int(row[1]) for row in rows} == msgspec.structs.asdict(AlarmLimits())
+    assert len(rows) == len(AlarmLimits.__struct_fields__)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_operators_page_explains_every_alarm_in_its_own_words(kind: str) -> None:
     page = (ROOT / "docs/operator.md").read_text(encoding="utf-8")
-    assert text.zh in page
-    assert text.en in page
+    assert KINDS[kind].text.zh in page
+    assert KINDS[kind].text.en in page

@@ -1,0 +1,116 @@
+"""Whether a site file makes sense, as far as types alone cannot tell. Pure."""
+
+from datetime import time
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+import msgspec
+
+from resort.errors import InvalidConfig
+from resort.site import HoursSite, ProductSite, Site, WebhookSite
+
+
+def check_site(site: Site) -> Site:
+    """Check what types alone cannot; returns the same site. Raises InvalidConfig naming the first place that is wrong."""
+    if site.timezone not in available_timezones():
+        raise InvalidConfig("timezone", f"{site.timezone} is not a known time zone")
+    _check_unique("gates.id", [gate.id for gate in site.gates])
+    _check_unique("gates.lanes.id", [lane.id for _, lane in site.lanes()])
+    _check_unique("products.code", [product.code for product in site.products])
+    _check_unique("zones.id", [zone.id for zone in site.zones])
+    _check_admission(site)
+    if not site.lanes():
+        raise InvalidConfig("gates", "a site needs at least one lane")
+    for _, lane in site.lanes():
+        if not 0 <= lane.turnstile.unit <= 255:
+            raise InvalidConfig(f"lane {lane.id}", "a Modbus unit is 0 to 255")
+    places = [(lane.turnstile.bus, lane.turnstile.unit) for _, lane in site.lanes() if lane.turnstile.bus != "simulated"]
+    _check_unique("turnstile bus and unit", [f"{bus} unit {unit}" for bus, unit in places])
+    for product in site.products:
+        _check_product(site, product)
+    for name in ("pricing_shards", "lanes_per_actor"):
+        if getattr(site.runtime, name) < 1:
+            raise InvalidConfig(f"runtime.{name}", "must be at least 1")
+    _check_alarms(site)
+    return site
+
+
+def _check_admission(site: Site) -> None:
+    admission, zones = site.admission, {zone.id for zone in site.zones}
+    for gate in site.gates:
+        if gate.zone and gate.zone not in zones:
+            raise InvalidConfig(f"gate {gate.id}", f"there is no zone {gate.zone}")
+    for pair in admission.travel:
+        if {pair.start, pair.end} - {gate.id for gate in site.gates}:
+            raise InvalidConfig("admission.travel", f"{pair.start} to {pair.end} names no two gates")
+        if pair.min_s < 0:
+            raise InvalidConfig("admission.travel", f"{pair.start} to {pair.end} cannot take less than no time")
+    if admission.min_interval_s < 0 or admission.companion_s < 0:
+        raise InvalidConfig("admission", "intervals are 0 seconds or more")
+
+
+def _check_product(site: Site, product: ProductSite) -> None:
+    place = f"product {product.code}"
+    missing = {"weekday", "weekend", "holiday"} - set(product.prices)
+    if missing:
+        raise InvalidConfig(place, f"no price for {', '.join(sorted(missing))}")
+    counts = (product.entries, product.days, product.days_of_use, product.minutes, product.party)
+    if any(count is not None and count < 1 for count in counts):
+        raise InvalidConfig(place, "entries, days, days_of_use, minutes and party are 1 or more")
+    if product.quota_per_day < 0 or not product.units or not product.lane_classes or not product.media:
+        raise InvalidConfig(place, "needs a quota, units, lane classes and media")
+    if product.season is not None and (product.days != 1 or product.season.ends < product.season.begins):
+        raise InvalidConfig(place, "a season ends after it begins, and has no number of days")
+    if product.days_of_use is not None and product.season is None and product.days_of_use > product.days:
+        raise InvalidConfig(place, f"{product.days_of_use} days of use do not fit into {product.days} days")
+    units = {unit.unit for unit in product.units}
+    strange = ({*product.attention, *product.companions, *product.companions.values()}) - units
+    if strange:
+        raise InvalidConfig(place, f"{sorted(strange)[0]} is no unit of it")
+    if set(product.companions) & set(product.companions.values()):
+        raise InvalidConfig(place, "a companion cannot accompany a companion")
+    known = {gate.id for gate in site.gates} | {zone.id for zone in site.zones} | {gate.lift for gate in site.gates}
+    for covered in product.places:
+        if not covered.place or covered.place not in known:
+            raise InvalidConfig(place, f"there is no gate, zone or lift {covered.place}")
+    for hours in (product.hours, *(covered.hours for covered in product.places)):
+        if hours is not None:
+            _check_hours(place, hours, site.admission.day_begins)
+
+
+def _check_hours(place: str, hours: HoursSite, day_begins: time) -> None:
+    """Hours lie within one service day, or else a part of them would never come."""
+    over_midnight = hours.closes <= hours.opens
+    if hours.opens < day_begins or (over_midnight and hours.closes > day_begins):
+        raise InvalidConfig(
+            place, f"its hours do not lie within a day that begins at {day_begins:%H:%M} (admission.day_begins)"
+        )
+
+
+def _check_alarms(site: Site) -> None:
+    for name, limit in msgspec.structs.asdict(site.alarms).items():
+        if limit < 1:
+            raise InvalidConfig(f"alarms.{name}", "must be at least 1")
+    for hook in site.webhooks:
+        _check_webhook(hook)
+
+
+def _check_webhook(hook: WebhookSite) -> None:
+    try:
+        parts = urlsplit(hook.url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise InvalidConfig("webhooks.url", f"cannot be used ({error})") from None
+    near = host in ("127.0.0.1", "::1", "localhost")
+    if not host or (parts.scheme != "https" and not (parts.scheme == "http" and near)):
+        raise InvalidConfig("webhooks.url", "must be https://..., or http:// on this machine (127.0.0.1)")
+    if parts.username is not None:
+        raise InvalidConfig("webhooks.url", "must not hold a password; requests are signed")
+    if bool(hook.secret_file) == bool(hook.secret_env):
+        raise InvalidConfig("webhooks", "needs either secret_file or secret_env")
+
+
+def _check_unique(place: str, values: list[str]) -> None:
+    doubled = sorted({value for value in values if values.count(value) > 1})
+    if doubled:
+        raise InvalidConfig(place, f"{doubled[0]} appears twice")
