@@ -12,11 +12,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from resort.access.codes import KEY_BYTES, SiteKeys, issue_code
+import msgspec
+
+from resort.access.codes import KEY_BYTES, PRINTED, SiteKeys, issue_code, step_at
 from resort.access.entitlement import Entitlement
-from resort.access.lane_journal import LaneSettings
+from resort.access.lane_cycle import Cycle
 from resort.access.lane_machine import LaneMachine
 from resort.access.lane_messages import (
+    AmendTicket,
+    Answer,
     AppendEvent,
     CodeSighted,
     Command,
@@ -27,12 +31,15 @@ from resort.access.lane_messages import (
     PulseTurnstile,
     SettleGrant,
     ShowLamp,
+    StaffOutcome,
     Started,
     Stimulus,
     StoreGrant,
     TicketFound,
     TurnstileSeen,
 )
+from resort.access.lane_settings import lane_settings
+from resort.access.service_day import service_day
 from resort.access.usage import use
 from resort.clock import ManualClock
 from resort.ids import SeededIds, TicketId
@@ -58,6 +65,9 @@ class DayPlan:
     forged: float = 0.04
     unreadable: float = 0.04
     hesitant: float = 0.03
+    phone: float = 0.2  # honest, with a code that rotates
+    party: float = 0.04  # three persons on one code
+    rider: float = 0.06  # with a season pass, who comes again and again
     begins: datetime = datetime(2026, 12, 12, 1, 0, tzinfo=UTC)  # 9:00 at the demo resort
 
 
@@ -66,6 +76,7 @@ class DayOutcome:
     """What came of it."""
 
     journal: list[JournalEvent] = field(default_factory=list)
+    sold: dict[TicketId, Entitlement] = field(default_factory=dict)
     virtual_ms: float = 0.0
 
     @property
@@ -92,8 +103,8 @@ class VirtualLane:
     ) -> None:
         self.steel = SimTurnstile(OPEN_WINDOW_MS, clock)
         self.turnstile = MemoryTurnstile(self.steel)
-        settings = LaneSettings(gate.id, lane.id, lane.lane_class, site.lane_limits, site.zone)
-        self.machine = LaneMachine(settings, keys, ids)
+        self.machine = LaneMachine(lane_settings(site, gate, lane), keys, ids)
+        self.answers: list[StaffOutcome] = []
         self._ledger = ledger
         self._clock = clock
         self.give(Started(at_once(ledger.lane_memory(lane.id)), "open"))
@@ -133,11 +144,22 @@ class VirtualLane:
                 self._settle(command)
             case AppendEvent():
                 at_once(self._ledger.append([command.event]))
+            case AmendTicket():
+                self._amend(command)
+            case Answer():
+                self.answers.append(command.outcome)
         return None
+
+    def _amend(self, command: AmendTicket) -> None:
+        record = at_once(self._ledger.find(command.event.ticket_id))
+        if record is not None:
+            assert at_once(self._ledger.amend(command.event, record, use(record.usage, command.event))) is None
 
     def _settle(self, command: SettleGrant) -> None:
         outcome = command.outcome
-        assert outcome.ticket_id is not None
+        if outcome.ticket_id is None:
+            assert at_once(self._ledger.settle(outcome, None, None)) is None
+            return
         record = at_once(self._ledger.find(outcome.ticket_id))
         assert record is not None
         assert record.usage.open_grant == outcome.grant_id
@@ -182,7 +204,8 @@ class _Day:
             self.clock.advance_ms(due_ms - self._now_ms)
             self._now_ms = due_ms
             action()
-        return DayOutcome(self.ledger.journal, self._now_ms)
+        sold = {ticket_id: record.entitlement for ticket_id, record in self.ledger.tickets.items()}
+        return DayOutcome(self.ledger.journal, sold, self._now_ms)
 
     def at(self, ms: float, action: Callable[[], None]) -> None:
         """Do `action` at `ms` of virtual time; equal times in the order in which they were asked for."""
@@ -193,43 +216,62 @@ class _Day:
         self.at(self._now_ms + ms, action)
 
     def _arrive(self) -> None:
-        kinds = ("used", "wrong_day", "forged", "unreadable", "hesitant")
+        kinds = ("used", "wrong_day", "forged", "unreadable", "hesitant", "phone", "party", "rider")
         shares = [getattr(self.plan, kind) for kind in kinds]
-        kind = self.random.choices((*kinds, "honest"), [*shares, 1 - sum(shares)])[0]
-        lane = self.random.choice(self.lanes)
-        self._stand_at(lane, kind, self._code(kind))
+        kind = self.random.choices((*kinds, "honest"), [*shares, max(0.0, 1 - sum(shares))])[0]
+        self._stand_at(self.random.choice(self.lanes), kind, self._medium(kind))
 
-    def _stand_at(self, lane: VirtualLane, kind: str, code: str | None) -> None:
-        if lane.machine.awaits_rotation:  # somebody is in the arm: wait behind
-            self.after(200, lambda: self._stand_at(lane, kind, code))
+    def _stand_at(self, lane: VirtualLane, kind: str, show: Callable[[], str | None]) -> None:
+        if lane.machine.cycle is not Cycle.IDLE:  # somebody is in the arm: wait behind
+            self.after(200, lambda: self._stand_at(lane, kind, show))
             return
+        code = show()
         lane.show_code(code)
+        if kind == "rider":
+            again = self.random.choice(self.lanes)
+            self.after(self.random.uniform(60_000, 900_000), lambda: self._stand_at(again, self._weary(), show))
         if not lane.steel.unlocked:
             return
         if kind == "hesitant":
             limits = self.site.lane_limits
             self.after(max(limits.passage_timeout_ms, OPEN_WINDOW_MS) + 50, lane.look)
-            self.after(max(limits.passage_timeout_ms, OPEN_WINDOW_MS) + 900, lambda: self._stand_at(lane, "honest", code))
+            self.after(max(limits.passage_timeout_ms, OPEN_WINDOW_MS) + 900, lambda: self._stand_at(lane, "honest", show))
             return
-        if code is not None:
+        if code is not None and kind == "honest":
             self.used_codes.append(code)
         self.after(self.random.uniform(300, 1_200), lambda: self._push(lane))
+
+    def _weary(self) -> str:
+        """A rider comes once more, or for the last time."""
+        return self.random.choice(("rider", "last ride"))
 
     def _push(self, lane: VirtualLane) -> None:
         lane.steel.push_in()
         lane.look()
+        if lane.steel.unlocked:  # for the next of the party
+            self.after(self.random.uniform(300, 1_200), lambda: self._push(lane))
 
-    def _code(self, kind: str) -> str | None:
+    def _medium(self, kind: str) -> Callable[[], str | None]:
+        """What a guest of this kind holds up whenever he stands at a reader."""
         if kind == "unreadable":
-            return None
+            return lambda: None
         if kind == "used" and self.used_codes:
-            return self.random.choice(self.used_codes)
+            used = self.random.choice(self.used_codes)
+            return lambda: used
         ticket_id: TicketId = self.ids.ticket_id()
         if kind == "forged":
-            return issue_code(ticket_id, self.forger)
-        day = self.clock.now().at.astimezone(self.site.zone).date() + timedelta(days=kind == "wrong_day")
-        self.ledger.sell(ticket_id, Entitlement("single-fast", "adult", day, 1, ("standard", "fast")))
-        return issue_code(ticket_id, self.keys)
+            return lambda: issue_code(ticket_id, self.forger)
+        today = service_day(self.clock.now().at, self.site.zone, self.site.admission.day_begins)
+        day = today + timedelta(days=kind == "wrong_day")
+        allowed = Entitlement("single-fast", "adult", day, 1, ("standard", "fast"))
+        if kind == "party":
+            allowed = msgspec.structs.replace(allowed, product="group-3", party=3)
+        elif kind == "rider":
+            until = day + timedelta(days=90)
+            allowed = msgspec.structs.replace(allowed, product="season", entries=None, valid_until=until)
+        self.ledger.sell(ticket_id, allowed)
+        rotates = kind == "phone"
+        return lambda: issue_code(ticket_id, self.keys, step_at(self.clock.now().at) if rotates else PRINTED)
 
 
 def run_day(site: Site, seed: int, plan: DayPlan | None = None) -> DayOutcome:
