@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from resort.access.reasons import Reason
 from resort.clock import NS_PER_MS, Moment
 from resort.messages import (
     AdmissionConflict,
@@ -29,11 +30,33 @@ Evidence = dict[str, str | int | float]
 
 # Codes that nobody should hold up. Wrong day or already used is a guest's mistake, and no reason for an alarm.
 INVALID_REASONS = frozenset(
-    {"forged_code", "malformed_code", "unknown_ticket", "stale_code", "blocked", "revoked", "refunded", "transferred"}
+    {
+        Reason.FORGED_CODE,
+        Reason.MALFORMED_CODE,
+        Reason.UNKNOWN_TICKET,
+        Reason.STALE_CODE,
+        Reason.CODE_REPLAYED,
+        Reason.WRONG_MEDIUM,
+        Reason.BLOCKED,
+        Reason.REVOKED,
+        Reason.REFUNDED,
+        Reason.TRANSFERRED,
+    }
 )
 # The lane is the reason: the guest rightly goes on to the next one.
 LANE_REASONS = frozenset(
-    {"unreadable", "lane_closed", "lane_busy", "ledger_unavailable", "turnstile_unavailable", "spool_full", "wrong_lane"}
+    {
+        Reason.UNREADABLE,
+        Reason.LANE_CLOSED,
+        Reason.LANE_BUSY,
+        Reason.LANE_RELEASED,
+        Reason.EXIT_LANE,
+        Reason.LEDGER_UNAVAILABLE,
+        Reason.TURNSTILE_UNAVAILABLE,
+        Reason.SPOOL_FULL,
+        Reason.WRONG_LANE,
+        Reason.WRONG_PLACE,
+    }
 )
 
 
@@ -47,7 +70,7 @@ class Kind(msgspec.Struct, frozen=True):
 KINDS: dict[str, Kind] = {
     "invalid_scans": Kind("warning", Text("此通道连续出现无效票码", "Invalid codes are held up again and again at this lane")),
     "code_at_many_lanes": Kind("warning", Text("同一票码在多个通道尝试", "One code was tried at many lanes")),
-    "cloned_code": Kind("critical", Text("动态票码疑似被复制", "A rotating code was shown at two places: a copy")),
+    "cloned_code": Kind("critical", Text("票码疑似被复制", "One code was shown at two places at once: it seems copied")),
     "forced_arm": Kind("critical", Text("转臂被强行通过", "The locked arm was forced")),
     "tailgating": Kind("warning", Text("尾随通行: 一次放行多人通过", "Tailgating: more persons passed than were admitted")),
     "turn_without_grant": Kind("warning", Text("未经放行的通行", "The arm turned without a grant")),
@@ -198,6 +221,10 @@ class EventAlarms:
         mark = mark_of(event.ticket_id) if event.ticket_id is not None else event.code_mark
         if mark:
             self._try(mark, place, event.event_id, now, refused=True)
+            if event.reason == Reason.IMPOSSIBLE_TRAVEL:
+                evidence: Evidence = {"reason": event.reason.value, "second_lane": place.lane_id, "event": event.event_id}
+                cause = Cause(f"cloned_code:{mark}", place.gate_id, place.lane_id, evidence, event.event_id)
+                self._hold(cause, limits.quiet_s, now)
             if event.step:
                 self._show_step(mark, event.step, place, event.event_id, now)
 
@@ -205,7 +232,7 @@ class EventAlarms:
         place = _Place(event.gate_id, event.lane_id)
         if event.ticket_id is None:
             return
-        if event.warning == "still_inside":
+        if event.warning == Reason.STILL_INSIDE:
             limits = self._limits
             self._count("soft_passback", place, 1, limits.passback_admitted, limits.passback_window_s, event.event_id, now)
         mark = mark_of(event.ticket_id)
