@@ -75,7 +75,7 @@ class GateLedger:
         self._clock = clock
         self._handover = handover
         self._replica = TicketReplica()
-        self._current = False  # the replica follows the ledger, or was taken over
+        self.current = False  # the replica follows the ledger, or was taken over
         self._ready = False  # every gate handed over in this term
         self._returning = False  # held still for the journal, which gives the tickets back
         self._since = clock.now()  # of the present route
@@ -128,7 +128,7 @@ class GateLedger:
 
     async def memory(self, lane_id: LaneId) -> LaneMemory:
         """See the link."""
-        if not self._current:
+        if not self.current:
             raise LedgerUnavailable("The gate's copy of the tickets", "it is being read")
         return self._replica.memory(lane_id)
 
@@ -224,7 +224,7 @@ class GateLedger:
         if self.route != Route("held", term):
             return
         if own is not None and all(answer is not None and not answer.whole for answer in answers):
-            if not self._current and not await self._read_sql():
+            if not self.current and not await self._read_sql():
                 return
             events = [event for event in own if _is_home(event, self._gate_id, self._gates)]
             for answer in answers:
@@ -241,7 +241,7 @@ class GateLedger:
 
     async def _go_alone(self, own: list[JournalEvent] | None) -> None:
         term = self.route.term
-        if own is None or (not self._current and not await self._read_sql()):
+        if own is None or (not self.current and not await self._read_sql()):
             return  # not even its own lanes or tickets are known
         self._replica.take_over([event for event in own if isinstance(event, TicketEvent)])
         self._ready = self._site.offline.cut_off == "admit"
@@ -273,7 +273,7 @@ class GateLedger:
         reachable = whole is not None or await self._answers()
         if reachable and (self._rejoined is None or now.ms_since(self._rejoined) > REJOIN_EVERY_MS):
             self._rejoined = now
-            await _quietly(self._journal.rejoin())
+            await _quietly(self._journal.rejoin(self.route.term))
 
     async def _alone(self, whole: int | None) -> None:
         terms = await asyncio.gather(*(_quietly(peer.term()) for peer in self._peers.values()))
@@ -308,7 +308,7 @@ class GateLedger:
         self._enter(route, detail)
         self._ready = ready and route.kind in ("home", "alone")
         if route.kind == "ledger":
-            self._current = False  # its versions began anew
+            self.current = False  # its versions began anew
         await asyncio.gather(*(_quietly(lanes.take_route(route)) for lanes in self._lanes))
 
     async def _collect_own(self, term: int) -> list[JournalEvent]:
@@ -342,7 +342,7 @@ class GateLedger:
         except DatabaseUnavailable as error:
             self.detail = f"the ledger is lost, and SQL as well: {error.detail}"
             return False
-        self._current = True
+        self.current = True
         return True
 
     # ---- following
@@ -354,10 +354,10 @@ class GateLedger:
                 await asyncio.sleep(WATCH_S)
                 continue
             try:
-                if not self._current:
+                if not self.current:
                     replica, position = await self._source.load(self._today())
                     if self.route.kind == "ledger":
-                        self._replica, self._current = replica, True
+                        self._replica, self.current = replica, True
                     continue
                 for entry in await self._source.read_after(position, BATCH, FOLLOW_MS):
                     position = entry.stream_id

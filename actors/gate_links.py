@@ -150,6 +150,6 @@ class RayJournal(_Link):
         answer: dict[LaneId, int] = await self._ask("take_spooled", list(events), timeout_s=STORE_S)
         return answer
 
-    async def rejoin(self) -> None:
+    async def rejoin(self, term: int) -> None:
         """See `JournalLink`."""
-        await self._ask("rejoin")
+        await self._ask("rejoin", term)

@@ -28,7 +28,7 @@ from storage.journal_stream import JournalStream, stream_order
 from storage.ledger_books import LedgerBooks
 from storage.past_stream import store_past_stream
 from storage.rebuild import begin_rebuild, finish_rebuild, is_whole
-from storage.redis_ledger import connect
+from storage.redis_ledger import connect, ledger_term
 
 BATCH = 1_000  # one transaction each; most hold what came within some milliseconds
 WAIT_MS = 500
@@ -63,7 +63,7 @@ class JournalActor:
         self._site_name = site_name
         self._gate_ids = gate_ids
         self._guards = guards
-        self._asked = False  # the gates decide without the ledger, and it can be reached again
+        self._asked = 0  # the term in which the gates decide without the ledger, though it can be reached again
         self._clock = SystemClock()
         self._last = "0-0"  # read up to here
         self._last_stored = "0-0"  # the newest entry read that SQL holds
@@ -126,9 +126,10 @@ class JournalActor:
         await self._tell_stored(numbers)
         return numbers
 
-    async def rejoin(self) -> None:
-        """The gates decide without the ledger, and it can be reached again: give it back to them, rebuilt. Returns at once."""
-        self._asked = True
+    async def rejoin(self, term: int) -> None:
+        """The gates decide without the ledger since `term`, and it can be reached again: give the tickets back to it, rebuilt.
+        Returns at once."""
+        self._asked = max(self._asked, term)
 
     async def close(self) -> None:
         """Stop writing and free the stores."""
@@ -164,9 +165,10 @@ class JournalActor:
     async def _make_whole(self) -> None:
         """Nobody may decide on a ledger that lost something, or that the gates have left: they take it back together."""
         whole = await is_whole(self._redis, self._site_name, await self._store.last_stream_id())
-        if not whole or self._asked:
+        term = await ledger_term(self._redis, self._site_name) if whole else None
+        if term is None or term < self._asked:
             await self._rejoin.run()
-        self._asked = False
+        self._asked = 0
 
     async def _write_once(self) -> None:
         entries = await self._stream.read_after(self._last, BATCH, WAIT_MS)

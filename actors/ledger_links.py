@@ -129,6 +129,6 @@ class JournalLink(Protocol):
         """Store events in SQL past the ledger; answers the highest number stored for each lane."""
         ...
 
-    async def rejoin(self) -> None:
-        """The ledger can be reached again: rebuild it and let the gates resume. Returns at once."""
+    async def rejoin(self, term: int) -> None:
+        """The ledger that was lost in `term` can be reached again: rebuild it and let the gates resume. Returns at once."""
         ...

@@ -13,6 +13,7 @@ How scripts reach the server is in `storage/script_pipeline.py`. Every failure b
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
@@ -110,6 +111,18 @@ class LedgerKeys:
 def connect(url: str, timeout_s: float = 1.0) -> Redis:
     """A client for `unix://…` or `redis://…`; nothing is sent before the first command."""
     return Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, decode_responses=False)
+
+
+async def ledger_term(redis: Redis, site: str) -> int | None:
+    """The term of a ledger that may be decided on; None when it has lost its memory. Raises LedgerUnavailable."""
+    try:
+        epoch: Any = await redis.get(LedgerKeys(site).epoch)
+    except (RedisError, OSError, TimeoutError) as error:
+        raise unavailable(error) from error
+    if epoch is None:
+        return None
+    parts = epoch.decode().split(" ")
+    return int(parts[2]) if len(parts) > 2 else 0
 
 
 class RedisLedger:

@@ -16,7 +16,7 @@ from resort.errors import LedgerUnavailable
 from resort.ids import LaneId, TicketId
 from storage.journal_stream import JournalStream, StreamEntry
 from storage.ledger_books import LedgerBooks
-from storage.redis_ledger import LedgerKeys, RedisLedger
+from storage.redis_ledger import LedgerKeys, RedisLedger, ledger_term
 
 SCAN_COUNT = 1_000
 SQL_VERSION = 1 << 40  # above every version that a sale begins with: what a lane read before the loss never compares equal
@@ -26,6 +26,7 @@ class ReplicaSource:
     """Reads for one gate. `probe` and `follow` need their own connections, as the second one blocks."""
 
     def __init__(self, site: str, probing: Redis, following: Redis, books: LedgerBooks, lanes: list[LaneId]) -> None:
+        self._site = site
         self._keys = LedgerKeys(site)
         self._probing = probing
         self._following = following
@@ -36,14 +37,7 @@ class ReplicaSource:
 
     async def term(self) -> int | None:
         """The term of the whole ledger; None when it has lost its memory. Raises LedgerUnavailable."""
-        try:
-            epoch: Any = await self._probing.get(self._keys.epoch)
-        except (RedisError, OSError, TimeoutError) as error:
-            raise _unavailable(error) from error
-        if epoch is None:
-            return None
-        parts = epoch.decode().split(" ")
-        return int(parts[2]) if len(parts) > 2 else 0
+        return await ledger_term(self._probing, self._site)
 
     async def load(self, today: date) -> tuple[TicketReplica, str]:
         """Everything the ledger has of today and later, and the stream id after which to follow. Raises LedgerUnavailable."""

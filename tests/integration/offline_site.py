@@ -1,0 +1,370 @@
+"""Three gates with two lane processes each, on a real Valkey, real SQL and real spools, wired without Ray.
+
+The links between them are direct calls that can be cut; what is under test is everything behind them. One `Valkey` can be
+killed and started again with or without its memory.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+from actors.gate_ledger import GateLedger
+from actors.lane_ledger import LaneLedger
+from actors.ledger_links import Handover, HomeGate, PeerGate, Route
+from actors.rejoin import Rejoin
+from actors.replay import replay
+from actors.spool_keeper import SpoolKeeper
+from resort.access.entitlement import Entitlement, TicketRecord, Usage
+from resort.access.usage import use
+from resort.clock import SystemClock
+from resort.errors import DatabaseUnavailable, LedgerUnavailable
+from resort.ids import EventId, GateId, GrantId, LaneId, OrderId, RandomIds, ScanId, TicketId
+from resort.messages import GrantIssued, JournalEvent, PassageConfirmed, TicketEvent
+from resort.orders import OrderState
+from resort.ports import Conflict, LaneMemory
+from resort.pricing import QuoteRequest, make_quote
+from resort.site import SalesLimits, Site
+from sim.ticket_shop import shop_site
+from storage.database import Database
+from storage.entitlements_redis import RedisEntitlements
+from storage.journal_sql import JournalStore
+from storage.journal_stream import JournalStream, StreamEntry
+from storage.ledger_books import LedgerBooks
+from storage.orders_sql import StoredOrder, insert_order, insert_tickets
+from storage.past_stream import store_past_stream
+from storage.rebuild import begin_rebuild, finish_rebuild
+from storage.redis_ledger import RedisLedger, connect, ledger_term
+from storage.replica_source import ReplicaSource
+from storage.spool import Spool, read_spool
+
+SITE = "offline"
+DAY = date(2026, 12, 1)
+ALLOWED = Entitlement("day", "adult", DAY, 1, ("standard",), valid_until=date(2099, 12, 1))
+GATES = (GateId("village"), GateId("north"), GateId("summit"))
+GRANTED = "granted"
+
+
+class Source(ReplicaSource):
+    """`blind`: this gate alone does not reach the ledger. `deaf`: its copy does not follow the stream any more."""
+
+    blind = False
+    deaf = False
+
+    async def term(self) -> int | None:
+        if self.blind:
+            raise LedgerUnavailable("The admission ledger", "it is cut off")
+        return await super().term()
+
+    async def read_after(self, stream_id: str, most: int, wait_ms: int) -> list[StreamEntry]:
+        if self.deaf:
+            await asyncio.sleep(wait_ms / 1000)
+            return []
+        return await super().read_after(stream_id, most, 20)
+
+
+class Gate:
+    """A gate as others reach it: not at all while `cut`."""
+
+    def __init__(self) -> None:
+        self.cut = False
+        self.ledger: GateLedger | None = None
+
+    def _there(self) -> GateLedger:
+        if self.cut or self.ledger is None:
+            raise LedgerUnavailable("The gate", "it is away")
+        return self.ledger
+
+    async def lost(self, route: Route) -> Route:
+        return await self._there().lost(route)
+
+    async def find(self, route: Route, ticket_id: TicketId) -> TicketRecord | None:
+        return await self._there().find(route, ticket_id)
+
+    async def commit(self, route: Route, event: TicketEvent, expected: TicketRecord, usage: Usage) -> Conflict | None:
+        return await self._there().commit(route, event, expected, usage)
+
+    async def memory(self, lane_id: LaneId) -> LaneMemory:
+        return await self._there().memory(lane_id)
+
+    async def collect(self, term: int, home: GateId) -> Handover:
+        return await self._there().collect(term, home)
+
+    async def term(self) -> int:
+        return await self._there().term()
+
+    async def hold(self, term: int) -> Handover:
+        return await self._there().hold(term)
+
+    async def resume(self, term: int) -> None:
+        await self._there().resume(term)
+
+    async def release(self, term: int) -> None:
+        await self._there().release(term)
+
+
+class Lanes:
+    """A lane process as its gate reaches it; dead: only its spool is left."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.ledger: LaneLedger | None = None
+
+    async def _or_spool(self) -> Handover:
+        events = await asyncio.to_thread(read_spool, self.path)
+        if events is None:
+            raise LedgerUnavailable("The lanes", "they are away")
+        return Handover(events)
+
+    async def fence(self, term: int) -> Handover:
+        return await self.ledger.fence(term) if self.ledger is not None else await self._or_spool()
+
+    async def hold(self, term: int) -> Handover:
+        return await self.ledger.hold(term) if self.ledger is not None else await self._or_spool()
+
+    async def take_route(self, route: Route) -> None:
+        if self.ledger is None:
+            raise LedgerUnavailable("The lanes", "they are away")
+        self.ledger.take_route(route)
+
+    async def term(self) -> int:
+        if self.ledger is None:
+            raise LedgerUnavailable("The lanes", "they are away")
+        return self.ledger.route.term
+
+
+class Journal:
+    """What the journal actor does, without its process."""
+
+    def __init__(self, database: Database, url: str, gates: dict[GateId, PeerGate]) -> None:
+        self.store = JournalStore(database)
+        self.books = LedgerBooks(database)
+        self.redis = connect(url)
+        clock = SystemClock()
+        self._rejoin = Rejoin(
+            gates,
+            lambda: begin_rebuild(self.redis, SITE, self.store, self.books, clock),
+            lambda events: store_past_stream(self.store, self.books, events),
+            lambda rebuild, term: finish_rebuild(self.redis, SITE, self.store, self.books, rebuild, term),
+            clock,
+        )
+        self.asked = asyncio.Event()
+        self.term = 0
+        self.task = asyncio.create_task(self._run(), name="journal")
+
+    async def take_spooled(self, events: Sequence[JournalEvent]) -> dict[LaneId, int]:
+        try:
+            await store_past_stream(self.store, self.books, events)
+        except DatabaseUnavailable as error:
+            raise LedgerUnavailable("The journal", error.detail) from error
+        return {event.lane_id: event.lane_seq for event in events}
+
+    async def rejoin(self, term: int) -> None:
+        self.term = max(self.term, term)
+        self.asked.set()
+
+    async def drain(self) -> None:
+        stream = JournalStream(self.redis, SITE)
+        while entries := await stream.read_after(await self.store.last_stream_id(), 1000, wait_ms=0):
+            await self.store.store([(entry.stream_id, entry.event) for entry in entries if entry.event is not None])
+
+    async def _run(self) -> None:
+        while True:
+            await self.asked.wait()
+            self.asked.clear()
+            with contextlib.suppress(LedgerUnavailable, DatabaseUnavailable):
+                term = await ledger_term(self.redis, SITE)
+                if term is None or term < self.term:
+                    await self._rejoin.run()
+
+    async def close(self) -> None:
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+        await self.redis.aclose()
+
+
+@dataclass
+class Lane:
+    """One lane process with one lane: shows codes, goes through at once."""
+
+    lane_id: LaneId
+    gate_id: GateId
+    ledger: LaneLedger
+    spool: SpoolKeeper
+    central: RedisLedger
+    counter: int = 0
+    seq: int = 0
+    turned: list[TicketId] = field(default_factory=list)
+
+    def _head(self, prefix: str) -> dict[str, object]:
+        self.seq += 1
+        return {
+            "event_id": EventId(f"{prefix}-{self.lane_id}-{self.seq}"),
+            "caused_by": "scan",
+            "at": SystemClock().now().at,
+            "gate_id": self.gate_id,
+            "lane_id": self.lane_id,
+            "lane_seq": self.seq,
+        }
+
+    async def show(self, ticket_id: TicketId) -> str:
+        """Look up, grant and go through; answers `granted` or why not."""
+        record = await self.ledger.find(ticket_id)
+        while True:
+            if record is None:
+                return "unknown"
+            if record.usage.used or record.usage.open is not None:
+                return "used"
+            what = {"ticket_id": ticket_id, "scan_id": ScanId("s"), "product": "day", "unit": "adult"}
+            grant = GrantIssued(**self._head("grant"), **what, day=DAY, counter_in=self.counter)  # type: ignore[arg-type]
+            usage = use(record.usage, grant)
+            conflict = await self.ledger.commit_grant(grant, record, usage)
+            if conflict is None:
+                break
+            record = conflict.record
+        self.turned.append(ticket_id)  # from here on the arm may turn
+        self.counter += 1
+        head = self._head("passage") | {"grant_id": GrantId(grant.event_id), "ticket_id": ticket_id}
+        passage = PassageConfirmed(**head, counter_in=self.counter)  # type: ignore[arg-type]
+        await self.settle(passage, TicketRecord(record.version + 1, record.entitlement, usage))
+        return GRANTED
+
+    async def settle(self, passage: PassageConfirmed, record: TicketRecord | None) -> None:
+        """As a lane does: until it is stored."""
+        while record is not None and record.usage.open_grant == passage.grant_id:
+            try:
+                conflict = await self.ledger.settle(passage, record, use(record.usage, passage))
+                if conflict is None:
+                    return
+                record = conflict.record
+            except LedgerUnavailable:
+                await asyncio.sleep(0.02)
+                with contextlib.suppress(LedgerUnavailable):
+                    assert passage.ticket_id is not None
+                    record = await self.ledger.find(passage.ticket_id)
+
+    async def close(self) -> None:
+        await self.ledger.close()
+        await self.spool.close()
+        await self.central.close()
+
+
+class OfflineSite:
+    """The whole of it."""
+
+    def __init__(self, site: Site, folder: Path, url: str, database: Database) -> None:
+        self.site = site
+        self.folder = folder
+        self.url = url
+        self.database = database
+        self.clock = SystemClock()
+        self.gates = {gate_id: Gate() for gate_id in GATES}
+        self.doors = {gate_id: [Lanes(folder / f"{gate_id}-{n}.spool") for n in (1, 2)] for gate_id in GATES}
+        self.lanes: list[Lane] = []
+        self.centrals: dict[GateId, RedisLedger] = {}
+        self.sources: dict[GateId, Source] = {}
+        self.handover = True
+
+    async def open(self) -> None:
+        self.journal = Journal(self.database, self.url, dict(self.gates))
+        for gate_id in GATES:
+            await self.start_gate(gate_id)
+        for gate_id, doors in self.doors.items():
+            for number, _ in enumerate(doors):
+                await self.start_lane(gate_id, number)
+        await self.until(lambda: all(lane.ledger.route.kind == "ledger" for lane in self.lanes))
+        await self.until(lambda: all(gate.ledger is not None and gate.ledger.current for gate in self.gates.values()))
+
+    async def start_gate(self, gate_id: GateId) -> None:
+        url = self.url
+        lane_ids = [LaneId(f"{gate}-{n}") for gate in GATES for n in (1, 2)]
+        source = self.sources[gate_id] = Source(SITE, connect(url), connect(url), LedgerBooks(self.database), lane_ids)
+        central = self.centrals[gate_id] = RedisLedger(connect(url), SITE)
+        peers: dict[GateId, PeerGate] = {other: gate for other, gate in self.gates.items() if other != gate_id}
+        ledger = GateLedger(
+            self.site,
+            gate_id,
+            source,
+            peers,
+            self.doors[gate_id],
+            self.journal,
+            lambda events: replay(central, events),
+            self.clock,
+            handover=self.handover,
+        )
+        self.gates[gate_id].ledger = ledger
+        ledger.start()
+
+    async def stop_gate(self, gate_id: GateId) -> None:
+        gate = self.gates[gate_id]
+        ledger, gate.ledger = gate.ledger, None
+        assert ledger is not None
+        await ledger.close()
+        await self.centrals[gate_id].close()
+
+    async def start_lane(self, gate_id: GateId, number: int) -> Lane:
+        door = self.doors[gate_id][number]
+        lane_id = LaneId(f"{gate_id}-{number + 1}")
+        central = RedisLedger(connect(self.url), SITE)
+        spool = Spool.open(door.path)
+        homes: dict[GateId, HomeGate] = dict(self.gates)
+        keeper = SpoolKeeper(spool, [lane_id], central, self.journal, self.clock, lambda: ledger.route.kind == "ledger")
+        ledger = LaneLedger(central, keeper, homes, gate_id, self.clock, Route("held", 0))
+        keeper.start()
+        lane = Lane(lane_id, gate_id, ledger, keeper, central)
+        gate = self.gates[gate_id].ledger
+        assert gate is not None
+        ledger.take_route(gate.route)
+        door.ledger = ledger
+        self.lanes.append(lane)
+        return lane
+
+    async def stop_lane(self, lane: Lane) -> None:
+        """As a killed process: nobody says goodbye."""
+        for door in self.doors[lane.gate_id]:
+            if door.ledger is lane.ledger:
+                door.ledger = None
+        self.lanes.remove(lane)
+        await lane.close()
+
+    async def sell(self, number: int) -> list[TicketId]:
+        """Single-use tickets, in SQL and, if it answers, in the ledger."""
+        ids = RandomIds()
+        sold = [(ids.ticket_id(), TicketRecord(1, ALLOWED, Usage())) for _ in range(number)]
+        shop, now = shop_site(), self.clock.now().at
+        request = QuoteRequest("day", DAY, {"adult": number})
+        quote = make_quote(request, shop.products[0], shop.tariff, SalesLimits(max_units=number), now, ids)
+        order_id = OrderId(ids.new("order"))
+        order = StoredOrder(order_id, "shop", OrderState.NEW, ("new",), quote, None, None, now, now)
+        async with self.database.write() as connection:
+            await insert_order(connection, order)
+            await insert_tickets(connection, order_id, sold, now)
+        with contextlib.suppress(LedgerUnavailable):
+            await RedisEntitlements(self.journal.redis, SITE, self.clock).publish(sold)
+        return [ticket_id for ticket_id, _ in sold]
+
+    async def until(self, condition: Callable[[], bool], patience_s: float = 20.0) -> None:
+        """Wait for what several tasks bring about together."""
+        async with asyncio.timeout(patience_s):
+            while not condition():  # noqa: ASYNC110 - no single event says so
+                await asyncio.sleep(0.01)
+
+    async def close(self) -> None:
+        await self.journal.close()
+        for gate_id in GATES:
+            if self.gates[gate_id].ledger is not None:
+                await self.stop_gate(gate_id)
+        for lane in list(self.lanes):
+            await self.stop_lane(lane)
+
+
+@contextlib.asynccontextmanager
+async def opened(site: OfflineSite) -> AsyncIterator[OfflineSite]:
+    """Open for the block."""
+    try:
+        await site.open()
+        yield site
+    finally:
+        await site.close()

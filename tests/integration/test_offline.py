@@ -1,0 +1,227 @@
+"""The ledger lost and found: single use holds among the gates, and nothing that happened meanwhile is forgotten."""
+
+import asyncio
+import os
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import pytest
+from redis.asyncio import Redis
+
+from resort.errors import LedgerUnavailable
+from resort.ids import TicketId
+from resort.messages import GrantIssued
+from resort.site import OfflineSite as OfflinePolicy
+from resort.site import Site
+from storage.database import Database
+from storage.migrate import upgrade
+from storage.redis_ledger import LedgerKeys, connect
+from storage.valkey_server import ValkeyServer
+from tests.integration.offline_site import GATES, GRANTED, SITE, Lane, OfflineSite, opened
+
+KEYS = LedgerKeys(SITE)
+
+
+@dataclass
+class Store:
+    """A Valkey that can be taken away: stopped for good, or frozen."""
+
+    server: ValkeyServer
+    folder: Path
+
+    @property
+    def url(self) -> str:
+        return self.server.url
+
+    async def kill(self) -> None:
+        """Take it away until `start`."""
+        pid = self.server.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        await self.server.stop()
+
+    async def start(self, *, empty: bool = False) -> None:
+        """Bring it back, with what its append-only file still has, or with nothing; fenced either way."""
+        if empty:
+            for part in (self.folder / "data").rglob("*.aof*"):
+                part.unlink()
+        await self.server.start()
+        client = connect(self.url)
+        await client.delete(KEYS.epoch)
+        await client.aclose()
+
+
+@pytest.fixture
+async def store(short_folder: Path) -> AsyncIterator[Store]:
+    server = ValkeyServer(short_folder / "data", short_folder / "s.sock")
+    await server.start()
+    client = connect(server.url)
+    await client.set(KEYS.epoch, "1 0-0 0")
+    await client.aclose()
+    yield Store(server, short_folder)
+    await server.stop()
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    url = f"sqlite:///{tmp_path}/snowgate.db"
+    await upgrade(url)
+    database = Database(url)
+    yield database
+    await database.dispose()
+
+
+@pytest.fixture
+def site(demo_site: Site, store: Store, database: Database, tmp_path: Path) -> OfflineSite:
+    return OfflineSite(demo_site, tmp_path, store.url, database)
+
+
+async def show_everywhere(site: OfflineSite, tickets: list[TicketId]) -> Counter[TicketId]:
+    """Each ticket at every lane at once; how often each was granted by anybody so far."""
+
+    async def show(lane: Lane, ticket: TicketId) -> None:
+        while True:
+            try:
+                await lane.show(ticket)
+                return
+            except LedgerUnavailable:
+                await asyncio.sleep(0.02)
+
+    async def work(lane: Lane) -> None:
+        for ticket in tickets:
+            await show(lane, ticket)
+
+    await asyncio.gather(*(work(lane) for lane in site.lanes))
+    return turns(site)
+
+
+def turns(site: OfflineSite) -> Counter[TicketId]:
+    return Counter(ticket for lane in site.lanes for ticket in lane.turned)
+
+
+def at(site: OfflineSite, kind: str) -> bool:
+    return all(lane.ledger.route.kind == kind for lane in site.lanes)
+
+
+async def used_in(redis: Redis, site: OfflineSite, tickets: list[TicketId]) -> list[int]:
+    ledger = site.centrals[GATES[0]]
+    records = [await ledger.find(ticket) for ticket in tickets]
+    return [record.usage.used if record is not None else -1 for record in records]
+
+
+async def test_single_use_holds_while_the_ledger_is_lost_and_after_it_returned(site: OfflineSite, store: Store) -> None:
+    async with opened(site):
+        tickets = await site.sell(40)
+        before, during, after = tickets[:10], tickets[10:30], tickets[30:]
+        await show_everywhere(site, before)
+        await store.kill()
+        assert set((await show_everywhere(site, [*before, *during])).values()) == {1}
+        assert at(site, "home")
+        await store.start(empty=True)
+        await site.until(lambda: at(site, "ledger"))
+        assert set((await show_everywhere(site, tickets)).values()) == {1}
+        assert await used_in(site.journal.redis, site, tickets) == [1] * 40
+        await site.journal.drain()
+        events = [stored.event for stored in await site.journal.store.events_after(0, 10_000)]
+        grants = [event for event in events if isinstance(event, GrantIssued)]
+        assert Counter(grant.decided_by for grant in grants) == {"ledger": 20, "home": 20}
+        assert len({event.event_id for event in events}) == len(events)
+        assert len(after) == 10
+
+
+async def test_a_wiped_ledger_is_lost_as_well(site: OfflineSite, store: Store) -> None:
+    async with opened(site):
+        tickets = await site.sell(10)
+        await show_everywhere(site, tickets[:5])
+        await site.journal.redis.flushall()
+        assert set((await show_everywhere(site, tickets)).values()) == {1}
+        await site.until(lambda: at(site, "ledger"))
+        assert set((await show_everywhere(site, tickets)).values()) == {1}
+
+
+async def test_what_only_a_dead_lane_knew_is_in_its_spool(site: OfflineSite, store: Store) -> None:
+    async with opened(site):
+        [ticket, other] = await site.sell(2)
+        lane = site.lanes[0]
+        # The stream does not tell of it: as if the ledger had lost it together with the lane.
+        for source in site.sources.values():
+            source.deaf = True
+        assert await lane.show(ticket) == GRANTED
+        turned = list(lane.turned)
+        await site.stop_lane(lane)
+        await store.kill()
+        counts = await show_everywhere(site, [ticket, other])
+        assert counts[ticket] == 0
+        assert counts[other] == 1
+        assert turned == [ticket]
+
+
+async def test_a_gate_that_was_killed_meanwhile_knows_what_its_tickets_are_worth(site: OfflineSite, store: Store) -> None:
+    async with opened(site):
+        tickets = await site.sell(30)
+        await store.kill()
+        await show_everywhere(site, tickets[:20])
+        await site.stop_gate(GATES[1])
+        await site.start_gate(GATES[1])
+        await site.until(lambda: at(site, "home"))
+        assert set((await show_everywhere(site, tickets)).values()) == {1}
+
+
+async def test_a_ledger_that_only_one_gate_lost_is_left_by_nobody_else(
+    demo_site: Site, store: Store, database: Database, tmp_path: Path
+) -> None:
+    site = OfflineSite(demo_site, tmp_path, store.url, database)
+    async with opened(site):
+        [ticket] = await site.sell(1)
+        gate = site.gates[GATES[2]].ledger
+        assert gate is not None
+        site.sources[GATES[2]].blind = True
+        await site.until(lambda: gate.route.kind == "alone")
+        with pytest.raises(LedgerUnavailable):
+            await site.lanes[-1].show(ticket)
+        assert await site.lanes[0].show(ticket) == GRANTED
+        assert site.lanes[0].ledger.route.kind == "ledger"
+        site.sources[GATES[2]].blind = False
+        await site.until(lambda: at(site, "ledger"))
+        assert await site.lanes[-1].show(ticket) == "used"
+
+
+async def test_a_gate_cut_off_admits_by_policy_and_tells_afterwards(
+    demo_site: Site, store: Store, database: Database, tmp_path: Path
+) -> None:
+    lenient = _with_policy(demo_site, OfflinePolicy(cut_off="admit"))
+    site = OfflineSite(lenient, tmp_path, store.url, database)
+    async with opened(site):
+        [twice, once] = await site.sell(2)
+        gate = site.gates[GATES[2]].ledger
+        assert gate is not None
+        site.sources[GATES[2]].blind = True
+        await site.until(lambda: gate.route.kind == "alone")
+        assert await site.lanes[-1].show(twice) == GRANTED
+        assert await site.lanes[-1].show(twice) == "used"
+        assert await site.lanes[-1].show(once) == GRANTED
+        assert await site.lanes[0].show(twice) == GRANTED  # nobody could tell this lane
+        site.sources[GATES[2]].blind = False
+        await site.until(lambda: at(site, "ledger"))
+        assert await site.lanes[0].show(once) == "used"
+        assert await used_in(site.journal.redis, site, [twice, once]) == [2, 1]
+
+
+def _with_policy(site: Site, policy: OfflinePolicy) -> Site:
+    return msgspec.structs.replace(site, offline=policy)
+
+
+async def test_without_handover_a_ticket_gets_through_twice(site: OfflineSite, store: Store) -> None:
+    """The control: what the gates ask each other for is what keeps single use."""
+    site.handover = False
+    async with opened(site):
+        tickets = await site.sell(10)
+        for source in site.sources.values():
+            source.deaf = True
+        await show_everywhere(site, tickets)
+        await store.kill()
+        assert max((await show_everywhere(site, tickets)).values()) > 1
