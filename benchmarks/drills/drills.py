@@ -38,12 +38,12 @@ PLANS = {
         DrillPlan(
             "sql", (kill_sql,),
             {"recovery_max_s": 10.0, "grants_pause_max_s": RESUMES_S},
-            Guards(resume=False), NEVER, sql="postgres", scans_per_kill=200,
+            Guards(resume=False, spool=False), NEVER, sql="postgres", scans_per_kill=200,
         ),
         DrillPlan(
             "journal", (kill_journal,),
             {"recovery_max_s": SERVES_AGAIN_S, "grants_pause_max_s": RESUMES_S},
-            Guards(resume=False), NEVER,
+            Guards(resume=False, spool=False), NEVER,
         ),
         DrillPlan(
             "head", (kill_head, kill_any, kill_any),

@@ -10,7 +10,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +26,7 @@ CLOSE_S = 60.0
 LOOK_S = 0.01  # other processes' doings are no events of ours: they are looked at so often
 ASK_S = 6.0
 ROOT = Path(__file__).parents[2]
+STARTERS = ("raylet", "gcs_server")
 _OPEN = re.compile(r"The resort is open after .* Console: (\S+)")
 _PASSWORD = re.compile(r"with the password (\S+)")
 T = TypeVar("T")
@@ -93,6 +94,7 @@ class SiteProcess:
     async def kill(self) -> int:
         """SIGKILL to everything that belongs to it, all at once, as when the power goes; answers how many processes."""
         family = self.family()
+        _kill_first(family)
         for process in family:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGKILL)
@@ -107,7 +109,9 @@ class SiteProcess:
             await self._session.close()
             self._session = None
         self.family()
-        await asyncio.to_thread(end_processes, [process for process in self._ever.values() if process.is_running()])
+        living = [process for process in self._ever.values() if process.is_running()]
+        _kill_first(living)
+        await asyncio.to_thread(end_processes, living)
         if self._process is not None:
             await self._process.wait()
 
@@ -190,3 +194,11 @@ class SiteProcess:
             words = self.said().strip().splitlines()
             raise Unavailable("The site under test", f"it ended at once: {words[-1] if words else 'without a word'}")
         return _OPEN.search(self.said())
+
+
+def _kill_first(family: Iterable[psutil.Process]) -> None:
+    """End those first that would start others in place of the ended."""
+    for process in family:
+        with contextlib.suppress(psutil.Error):
+            if process.name() in STARTERS:
+                process.send_signal(signal.SIGKILL)

@@ -150,7 +150,7 @@ class Stand:
         if self._loads:
             await self.until_left()
         scans = self.ask.kills * self.plan.scans_per_kill
-        await self.begin_load(min(2_500, max(scans, round(self.plan.rate_per_s * 4 * AFTER_S))), self.plan.mix)
+        await self.begin_load(min(2_500, max(scans, round(self.plan.rate_per_s * 2 * AFTER_S))), self.plan.mix)
 
     async def begin_load(self, scans: int, mix: LoadMix) -> None:
         """Buy tickets and let the guests come. Raises Unavailable when they cannot buy."""
