@@ -14,8 +14,8 @@ export interface Reply {
 
 export interface Backend {
   openFeed(): FeedSocket;
-  /** Rejects only when no answer came at all; every HTTP status is a Reply. */
-  request(method: Method, path: string, body?: unknown): Promise<Reply>;
+  /** Rejects only when no answer came at all; every HTTP status is a Reply. `key`: the same again is the same request. */
+  request(method: Method, path: string, body?: unknown, key?: string): Promise<Reply>;
 }
 
 export const backendKey: InjectionKey<Backend> = Symbol("backend");
@@ -30,7 +30,7 @@ export class HttpBackend implements Backend {
     return new WebSocket(address);
   }
 
-  async request(method: Method, path: string, body?: unknown): Promise<Reply> {
+  async request(method: Method, path: string, body?: unknown, key?: string): Promise<Reply> {
     const init: RequestInit = {
       method,
       credentials: "same-origin",
@@ -41,6 +41,7 @@ export class HttpBackend implements Backend {
       init.headers = { "Content-Type": "application/json" };
       init.body = JSON.stringify(body);
     }
+    if (key !== undefined) init.headers = { ...init.headers, "Idempotency-Key": key };
     const response = await fetch(path, init);
     const text = await response.text();
     return { status: response.status, body: parseBody(text) };

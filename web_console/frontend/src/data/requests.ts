@@ -20,10 +20,10 @@ export class ServerUnreachable extends Error {
 }
 
 /** Send one request; returns the body of a 2xx answer. Raises RequestRefused or ServerUnreachable. */
-export async function ask(backend: Backend, method: Method, path: string, body?: unknown): Promise<unknown> {
+export async function ask(backend: Backend, method: Method, path: string, body?: unknown, key?: string): Promise<unknown> {
   let reply;
   try {
-    reply = await backend.request(method, path, body);
+    reply = await backend.request(method, path, body, key);
   } catch (error) {
     throw new ServerUnreachable("No answer from the server.", { cause: error });
   }

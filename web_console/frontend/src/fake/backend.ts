@@ -91,12 +91,12 @@ export class FakeBackend implements Backend {
     return socket;
   }
 
-  request(method: Method, path: string, body?: unknown): Promise<Reply> {
+  request(method: Method, path: string, body?: unknown, key?: string): Promise<Reply> {
     if (!this.reachable) return Promise.reject(new TypeError("Failed to fetch"));
-    return Promise.resolve(this.#answer(method, path, body));
+    return Promise.resolve(this.#answer(method, path, body, key));
   }
 
-  #answer(method: Method, path: string, body: unknown): Reply {
+  #answer(method: Method, path: string, body: unknown, key?: string): Reply {
     if (path === "/api/session" && method === "POST") return this.#signIn(body);
     if (this.session === null) return problem(401, "Please sign in.");
     if (path === "/api/session" && method === "GET") return { status: 200, body: this.session };
@@ -106,6 +106,8 @@ export class FakeBackend implements Backend {
     }
     const laneId = /^\/api\/lanes\/([^/]+)\/mode$/.exec(path)?.[1];
     if (laneId !== undefined && method === "PUT" && hasStrings(body, "mode")) return this.#order(laneId, body.mode);
+    const [, atLane, act] = /^\/api\/lanes\/([^/]+)\/(admit|annul|test-scan|policy)$/.exec(path) ?? [];
+    if (atLane !== undefined && act !== undefined && method === "POST") return this.#atDesk(atLane, act, body, key);
     const alarmKey = /^\/api\/alarms\/([^/]+)\/acknowledge$/.exec(path)?.[1];
     if (alarmKey !== undefined && method === "POST" && hasStrings(body, "note")) {
       return this.#acknowledge(decodeURIComponent(alarmKey), this.session.name, body.note);
@@ -124,6 +126,19 @@ export class FakeBackend implements Backend {
   #acknowledge(alarmKey: string, by: string, note: string): Reply {
     if (!this.world.acknowledge(alarmKey, by, note)) return problem(404, `There is no open alarm called ${alarmKey}.`);
     return { status: 200, body: { alarm_key: alarmKey, by, note } };
+  }
+
+  #atDesk(laneId: string, act: string, body: unknown, key?: string): Reply {
+    this.orders.push([laneId, act, JSON.stringify(body), ...(key === undefined ? [] : [key])].join(" "));
+    if (act === "policy") return { status: 200, body: { lane_id: laneId, admits: [] } };
+    const done = { ticket_id: null, grant_id: null, attention: [], warning: "" };
+    if (act !== "test-scan") return { status: 200, body: { ...done, outcome: "ok", text: { zh: "已完成", en: "Done" } } };
+    const used = { zh: "此票已使用", en: "This ticket has already been used" };
+    const rules = [
+      { rule: "day", inputs: { day: "2026-12-01", valid_until: null }, reason: null, says: null },
+      { rule: "entries", inputs: { used: 1, allowed: 1, lanes: [] }, reason: "already_used", says: used },
+    ];
+    return { status: 200, body: { outcome: { ...done, outcome: "already_used", text: used }, rules } };
   }
 
   #order(laneId: string, mode: string): Reply {

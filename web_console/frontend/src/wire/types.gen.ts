@@ -1,6 +1,45 @@
 // Generated from schema.json by scripts/wire-types.mjs; do not edit.
 
 export type FeedFrame = Snapshot | Delta | Heartbeat;
+/**
+ * Stable reason code of a decision.
+ */
+export type Reason =
+  | "admitted"
+  | "already_used"
+  | "blackout_day"
+  | "blocked"
+  | "code_replayed"
+  | "companion_alone"
+  | "days_used_up"
+  | "exit_lane"
+  | "forged_code"
+  | "grant_open"
+  | "impossible_travel"
+  | "in_use"
+  | "lane_busy"
+  | "lane_closed"
+  | "lane_released"
+  | "ledger_unavailable"
+  | "malformed_code"
+  | "nothing_to_annul"
+  | "out_of_hours"
+  | "outcome_unknown"
+  | "refunded"
+  | "revoked"
+  | "spool_full"
+  | "stale_code"
+  | "still_inside"
+  | "time_used_up"
+  | "too_soon"
+  | "transferred"
+  | "turnstile_unavailable"
+  | "unknown_ticket"
+  | "unreadable"
+  | "wrong_day"
+  | "wrong_lane"
+  | "wrong_medium"
+  | "wrong_place";
 
 /**
  * An open alarm was seen; `note` says what is done about it.
@@ -193,6 +232,33 @@ export interface LaneModeView {
   mode: "closed" | "open";
 }
 /**
+ * Why somebody is let through by hand, or an entry taken back: it goes into the journal.
+ */
+export interface LaneOrderAsk {
+  note: string;
+}
+/**
+ * Whose tickets a lane admits for the moment, besides those of its own class; nobody else with none.
+ */
+export interface LanePolicyAsk {
+  /**
+   * @maxItems 3
+   */
+  admits:
+    | []
+    | ["fast" | "standard" | "vip"]
+    | ["fast" | "standard" | "vip", "fast" | "standard" | "vip"]
+    | ["fast" | "standard" | "vip", "fast" | "standard" | "vip", "fast" | "standard" | "vip"];
+  note?: string;
+}
+/**
+ * The order as accepted; the lane follows within a second.
+ */
+export interface LanePolicyView {
+  admits: ("fast" | "standard" | "vip")[];
+  lane_id: string;
+}
+/**
  * An error answer (RFC 9457, `application/problem+json`). `code` is stable; `detail` is one sentence for people.
  */
 export interface Problem {
@@ -203,6 +269,15 @@ export interface Problem {
   status: number;
   title: string;
   type: string;
+}
+/**
+ * One rule: what it saw, by name, and the reason for which it refuses, if it does.
+ */
+export interface RuleView {
+  inputs: {};
+  reason: Reason | null;
+  rule: string;
+  says: Text | null;
 }
 /**
  * Who is signed in on this cookie.
@@ -217,4 +292,29 @@ export interface SessionView {
 export interface SignIn {
   name: string;
   password: string;
+}
+/**
+ * What came of a staff order: `ok`, or the stable code of a reason, with its sentence. A test scan always has a reason,
+ *     `admitted` among them.
+ */
+export interface StaffOutcome {
+  attention?: ("age_proof" | "height" | "photo" | "student_card")[];
+  grant_id?: string | null;
+  outcome: string;
+  text: Text;
+  ticket_id?: string | null;
+  warning?: string;
+}
+/**
+ * A code to be decided on as if it were held up at the lane now.
+ */
+export interface TestScanAsk {
+  code: string;
+}
+/**
+ * What the lane would decide, and each rule with what it saw as far as SQL knows (none where the code is nobody's).
+ */
+export interface TestScanView {
+  outcome: StaffOutcome;
+  rules: RuleView[];
 }
