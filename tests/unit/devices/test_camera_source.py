@@ -14,7 +14,7 @@ from devices.camera_source import CODES_KEPT, PATIENCE_FACTOR, REPEAT_FACTOR, Ca
 from devices.code_reader import CodeReader
 from devices.mjpeg import MjpegCamera
 from resort.clock import ManualClock, Moment, SystemClock
-from resort.ports import CodeSource, Sighting
+from resort.ports import Audible, CodeSource, Sighting
 from sim.camera_server import CameraServer
 from sim.scene import Scene
 
@@ -225,6 +225,22 @@ async def test_closing_ends_the_sightings_and_may_be_repeated(stand: CameraServe
         await source.close()
         assert [sighting.text for sighting in await collecting] in (["SOMEBODY"], [])
     await source.close()
+
+
+async def test_it_knows_when_the_newest_picture_came(stand: CameraServer) -> None:
+    source = source_at(stand)
+    assert isinstance(source, Audible)
+    assert source.last_heard is None
+    stand.show("lane", Scene("SOMEBODY", 1))
+    sighting = await next_of(source.sightings())
+    first = source.last_heard
+    assert first is not None
+    assert first.tick_ns >= sighting.frame_at.tick_ns
+    await frames_read(stand, source, source.frames_read + 1)
+    await source.close()
+    again = source.last_heard
+    assert again is not None
+    assert again.tick_ns >= first.tick_ns
 
 
 async def test_it_goes_on_after_the_camera_was_away(stand: CameraServer) -> None:

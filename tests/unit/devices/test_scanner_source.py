@@ -12,7 +12,7 @@ from devices.code_source import code_source
 from devices.scanner_source import LINES_KEPT, ScannerCodeSource, parse_scanner
 from resort.clock import SystemClock
 from resort.errors import InvalidConfig
-from resort.ports import CodeSource, Sighting
+from resort.ports import Audible, CodeSource, Sighting
 from resort.site import CameraSite, LaneLimits, ScannerLine
 from sim.scanner_server import ScannerServer
 
@@ -90,6 +90,21 @@ async def test_codes_are_sighted_as_they_are_shown(scanner: ScannerServer) -> No
     assert first.read_at.ms_since(first.frame_at) >= 0
     await source.close()
     assert [sighting async for sighting in sightings] == []
+
+
+async def test_a_scanner_that_is_connected_is_heard_though_it_says_nothing(scanner: ScannerServer) -> None:
+    source = source_at(scanner)
+    assert isinstance(source, Audible)
+    assert source.last_heard is None
+    waiting = asyncio.create_task(next_of(source.sightings()))
+    await until_heard(scanner)
+    scanner.present(LANE, "ANY")
+    await waiting
+    first, second = source.last_heard, source.last_heard
+    assert first is not None
+    assert second is not None
+    assert second.tick_ns > first.tick_ns, "now, each time it is asked"
+    await source.close()
 
 
 async def test_a_code_that_is_repeated_is_told_once(scanner: ScannerServer) -> None:

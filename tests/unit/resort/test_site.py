@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from devices.profile import load_profile
-from orchestrator.settings import load_site, needs_stage, with_addresses
+from orchestrator.settings import load_site, needs_stage, webhook, with_addresses
 from resort.errors import InvalidConfig
-from resort.site import ScannerLine, Site
+from resort.site import AlarmLimits, ScannerLine, Site, WebhookSite
+from resort.site_checks import check_site
 
 DEMO = Path("config/demo.yaml")
 DRILL = Path("config/drill.yaml")
@@ -89,3 +91,65 @@ def test_a_scanners_framing_is_read_from_the_site_file(tmp_path: Path) -> None:
     path.write_text(text.replace(camera, "camera: {url: x, line: {terminator: TAB}}", 1))
     with pytest.raises(InvalidConfig, match="Invalid enum value"):
         load_site(path)
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("http://hooks.example.org/x", "https"),
+        ("ftp://127.0.0.1/x", "https"),
+        ("https:///x", "https"),
+        ("https://[::1", "cannot be used"),
+        ("https://h.example.org:port/", "cannot be used"),
+        ("https://ann:secret@h.example.org/", "password"),
+    ],
+)
+def test_alarms_are_sent_encrypted_or_to_this_very_machine(demo_site: Site, url: str, problem: str) -> None:
+    hook = WebhookSite(url, secret_env="HOOK")
+    with pytest.raises(InvalidConfig, match=problem):
+        check_site(msgspec.structs.replace(demo_site, webhooks=[hook]))
+
+
+@pytest.mark.parametrize("url", ["https://h.example.org/x?y=1", "http://127.0.0.1:9/x", "http://[::1]:9/", "http://localhost/"])
+def test_addresses_that_alarms_may_be_sent_to(demo_site: Site, url: str) -> None:
+    site = msgspec.structs.replace(demo_site, webhooks=[WebhookSite(url, secret_env="HOOK")])
+    assert check_site(site) is site
+
+
+@pytest.mark.parametrize("secrets", [{}, {"secret_env": "HOOK", "secret_file": "/etc/hook"}])
+def test_a_webhook_has_one_secret(demo_site: Site, secrets: dict[str, str]) -> None:
+    with pytest.raises(InvalidConfig, match="either"):
+        check_site(msgspec.structs.replace(demo_site, webhooks=[WebhookSite("https://h.example.org/", **secrets)]))
+
+
+def test_a_threshold_of_nothing_is_refused(demo_site: Site) -> None:
+    with pytest.raises(InvalidConfig, match=r"alarms\.many_lanes"):
+        check_site(msgspec.structs.replace(demo_site, alarms=AlarmLimits(many_lanes=0)))
+
+
+def test_a_webhooks_secret_comes_from_its_file_or_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "secret"
+    file.write_text("sixteen bytes and more\n")
+    hook = webhook(WebhookSite("https://h.example.org/", str(file), kinds=["forced_arm"], severities=["critical"]))
+    assert (hook.secret, hook.kinds, hook.severities) == (
+        b"sixteen bytes and more",
+        frozenset({"forced_arm"}),
+        frozenset({"critical"}),
+    )
+    monkeypatch.setenv("HOOK", "another one of sixteen bytes")
+    assert webhook(WebhookSite("https://h.example.org/", secret_env="HOOK")).secret == b"another one of sixteen bytes"
+
+
+def test_a_webhook_without_a_usable_secret_keeps_the_site_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "secret"
+    with pytest.raises(InvalidConfig, match="cannot be read"):
+        webhook(WebhookSite("https://h.example.org/", str(file)))
+    file.write_text("short")
+    with pytest.raises(InvalidConfig, match="16 bytes") as refused:
+        webhook(WebhookSite("https://h.example.org/", str(file)))
+    assert "short" not in str(refused.value)
+    monkeypatch.delenv("HOOK", raising=False)
+    with pytest.raises(InvalidConfig, match="HOOK"):
+        webhook(WebhookSite("https://h.example.org/", secret_env="HOOK"))
+    with pytest.raises(InvalidConfig, match="forced_leg"):
+        webhook(WebhookSite("https://h.example.org/", secret_env="HOOK", kinds=["forced_leg"]))
