@@ -9,13 +9,26 @@ import struct
 from datetime import UTC, datetime, timedelta
 
 from benchmarks.fuzz_report import Verdict
-from resort.access.codes import KEY_BYTES, STEP_S, STEP_TOLERANCE, CodeReading, SiteKeys, issue_code, read_code, step_at
+from resort.access.codes import (
+    CARD,
+    KEY_BYTES,
+    PRINTED,
+    STEP_S,
+    STEP_TOLERANCE,
+    CodeReading,
+    SiteKeys,
+    code_mark,
+    issue_code,
+    read_code,
+    step_at,
+)
 from resort.ids import TICKET_ID_BYTES, TicketId
 
 AT = datetime(2026, 12, 12, 1, 0, tzinfo=UTC)
 TICKETS = 1_000
 HEAD = 2 + TICKET_ID_BYTES + 4  # version, key id, ticket id, step; the MAC follows
-STEPS = (0, -3, -2, -1, 0, 1, 2, 3)  # away from the moment; the first one stands for a printed code
+LASTING = (PRINTED, CARD)
+STEPS = (-3, -2, -1, 0, 1, 2, 3)  # of phone codes, away from the moment
 MOMENTS = tuple(AT + timedelta(seconds=jump) for jump in (0, 0, 0, 0, STEP_S, -STEP_S, 2 * STEP_S, -2 * STEP_S, 3_600, -7_200))
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
 _UNICODE = "\x00\n\r\t\x7f\u00e9\u0130\u200b\u202e\u2028\uff10\uff21\ufffd\U0001f3bf\ud800\u96ea"
@@ -38,8 +51,7 @@ class CodeFuzz:
         for _ in range(TICKETS):
             ticket = TicketId(dice.randbytes(TICKET_ID_BYTES).hex())
             signer = SiteKeys(dice.choice((1, 2)), self._keys.keys)
-            for place, away in enumerate(STEPS):
-                step = now + away if place else 0
+            for step in (*LASTING, *(now + away for away in STEPS)):
                 self._issued[issue_code(ticket, signer, step)] = step
         self._genuine = list(self._issued)
         self._raw = [_unbase45(text) for text in self._genuine]
@@ -50,9 +62,8 @@ class CodeFuzz:
         dice, codes = self._dice, []
         for _ in range(TICKETS):
             signer = SiteKeys(key_id := dice.randrange(256), {key_id: dice.randbytes(KEY_BYTES)})
-            codes.append(
-                issue_code(TicketId(dice.randbytes(TICKET_ID_BYTES).hex()), signer, dice.choice((0, now + dice.randint(-2, 2))))
-            )
+            step = dice.choice((*LASTING, now + dice.randint(-2, 2)))
+            codes.append(issue_code(TicketId(dice.randbytes(TICKET_ID_BYTES).hex()), signer, step))
         return codes
 
     @property
@@ -66,10 +77,11 @@ class CodeFuzz:
         at = self._at = self._dice.choice(MOMENTS)
         reading = read_code(text if self._signed else self._made_right(text), self._keys, at)
         step = self._issued.get(text)
-        due = step is not None and (step == 0 or abs(step - step_at(at)) <= STEP_TOLERANCE)
+        due = step is not None and (step in LASTING or abs(step - step_at(at)) <= STEP_TOLERANCE)
         if isinstance(reading, CodeReading):
             named = reading.ticket_id == TicketId(_unbase45(text)[2 : 2 + TICKET_ID_BYTES].hex()) if due else False
-            return "genuine" if due and named and reading.step == step else "grant"
+            return "genuine" if due and named and reading.step == (0 if step in LASTING else step) else "grant"
+        code_mark(text, self._keys)  # what the journal keeps of a refused text
         return "lost" if due else "refused"
 
     # ---- inputs
@@ -100,7 +112,7 @@ class CodeFuzz:
                     step = int.from_bytes(code[HEAD - 4 : HEAD], "big") + dice.choice((-4, -1, 1, 2, 5_760))
                     code[HEAD - 4 : HEAD] = (step % 2**32).to_bytes(4, "big")
                 case 2:
-                    code[HEAD - 4 : HEAD] = bytes(4)  # as if printed
+                    code[HEAD - 4 : HEAD] = dice.choice(LASTING).to_bytes(4, "big")  # as if printed, or on a card
                 case 3:
                     code[2:HEAD] = dice.choice(self._raw)[2:HEAD]  # another ticket's head on this MAC
                 case 4:

@@ -71,18 +71,24 @@ class FaultyWire:
                     line.far.write(frame)
                 line.held.clear()
 
+    @property
+    def _resets(self) -> bool:
+        return self.fault == "reset"
+
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
         try:
-            if self.fault == "reset":
+            if self._resets:
                 _reset(writer)
                 return
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._far_port)
             line = _Line(writer, far_writer)
             self._lines.add(line)
             try:
+                if self._resets:  # meanwhile
+                    _reset(writer)
                 await _first_of(self._send_requests(reader, line), self._send_answers(far_reader, writer))
             finally:
                 self._lines.discard(line)

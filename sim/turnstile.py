@@ -23,6 +23,7 @@ class SimTurnstile:
       A controller with a fault, or set to exit only, takes the pulse and does not unlock.
     - One turn inwards counts and locks again. The way out is always free and never changes the lock.
     - Fire release holds the arm free whatever the lock says; turns count all the same.
+    - Without power the arm hangs free, counts nothing and forgets its open window; counters are kept.
     - Forcing turns a locked arm and counts; the tamper bit is the switch of the housing and is set apart.
 
     Time passes by `settle`, which every question and every event calls first. Between those nothing is announced: whoever
@@ -44,6 +45,7 @@ class SimTurnstile:
         self.watcher: Watcher | None = None  # told of each unlocking pulse and each turn inwards, before anybody else
         self._clock = clock
         self._fire_release = False
+        self._powered = True
         self._locks_at_ns: int | None = None  # monotonic; None = locked
         self._announced_unlocked = False
         self._indicator = "idle"
@@ -66,6 +68,17 @@ class SimTurnstile:
         self.settle()
 
     @property
+    def powered(self) -> bool:
+        """Whether the controller has power. It answers nobody without; that is up to whoever puts it on a wire."""
+        return self._powered
+
+    @powered.setter
+    def powered(self, on: bool) -> None:
+        self._powered = on
+        self._locks_at_ns = None
+        self.settle()
+
+    @property
     def indicator(self) -> str:
         """What the guest's lamp shows: `idle`, `go` or `refused`."""
         return self._indicator
@@ -77,7 +90,9 @@ class SimTurnstile:
         return None if self._locks_at_ns is None else (self._locks_at_ns - self._clock.now().tick_ns) / NS_PER_MS
 
     def pulse_entry(self) -> None:
-        """The controller receives a pulse for entry."""
+        """The controller receives a pulse for entry, if it has power."""
+        if not self._powered:
+            return
         self.settle()
         self.pulses += 1
         if not self.fault and not self.exit_only:
@@ -107,7 +122,8 @@ class SimTurnstile:
 
     def push_out(self) -> bool:
         """A guest pushes outwards: the arm always turns."""
-        self.counter_out = (self.counter_out + 1) % COUNTER_MODULUS
+        if self._powered:
+            self.counter_out = (self.counter_out + 1) % COUNTER_MODULUS
         return True
 
     def force_in(self) -> None:
@@ -119,7 +135,7 @@ class SimTurnstile:
         """Let the time that has passed take effect, and announce the lock if it changed."""
         if self._locks_at_ns is not None and self._clock.now().tick_ns >= self._locks_at_ns:
             self._locks_at_ns = None
-        unlocked = self._fire_release or self._locks_at_ns is not None
+        unlocked = self._fire_release or not self._powered or self._locks_at_ns is not None
         if unlocked != self._announced_unlocked:
             self._announced_unlocked = unlocked
             self._announce("unlocked" if unlocked else "relocked")
@@ -136,6 +152,8 @@ class SimTurnstile:
         self._listeners = [listener for listener in self._listeners if listener is not queue]
 
     def _turn_in(self) -> None:
+        if not self._powered:
+            return
         self.counter_in = (self.counter_in + 1) % COUNTER_MODULUS
         if self.watcher is not None:
             self.watcher("turn")

@@ -4,9 +4,8 @@ A pymodbus server, with pymodbus' frames and messages, and our own answers. pymo
 for a real controller: it loses the second of two requests that arrive together, answers a bad request under function 0
 instead of its own, takes any value for a coil, and echoes a self-resetting coil as off.
 
-Answers functions 1-6, 15 and 16 as Modbus Application Protocol V1.1b3 says. Exceptions: 1 another function, 2 an address
-that the profile does not name, 3 a value, count or length that cannot be, 0x0B no such unit behind this port (as a gateway
-does). A frame that is not Modbus TCP at all costs the connection, as nothing after it could be trusted.
+What is answered to which request is in `sim/turnstile_answers.py`. A frame that is not Modbus TCP at all costs the connection,
+as nothing after it could be trusted.
 """
 
 import asyncio
@@ -14,29 +13,16 @@ import logging
 from collections.abc import Mapping
 from typing import Literal, cast
 
-from pymodbus.constants import ExcCodes
-from pymodbus.framer import FramerSocket
-from pymodbus.pdu import ExceptionResponse, ModbusPDU
-from pymodbus.pdu.bit_message import (
-    ReadCoilsResponse,
-    ReadDiscreteInputsResponse,
-    WriteMultipleCoilsResponse,
-    WriteSingleCoilResponse,
-)
-from pymodbus.pdu.register_message import (
-    ReadHoldingRegistersResponse,
-    ReadInputRegistersResponse,
-    WriteMultipleRegistersResponse,
-    WriteSingleRegisterResponse,
-)
 from pymodbus.server import ModbusTcpServer
 from pymodbus.server.requesthandler import ServerRequestHandler
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from devices.profile import Table, TurnstileProfile
+from devices.modbus_frames import WRITES
+from devices.profile import TurnstileProfile
 from resort.errors import Unavailable
 from sim.turnstile import SimTurnstile
-from sim.turnstile_registers import RegisterRefused, TurnstileRegisters
+from sim.turnstile_answers import answer_frame
+from sim.turnstile_registers import TurnstileRegisters
 
 log = logging.getLogger(__name__)
 # Each foreign mistake on the wire is an answer, not an event of this program.
@@ -44,11 +30,6 @@ logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL + 1)
 
 Silence = Literal["deaf", "mute"]  # what is asked is thrown away; or it is done and never answered
 _HEADER = 7
-_READ_TABLES: dict[int, Table] = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
-_WRITE_TABLES: dict[int, Table] = {5: "coil", 6: "holding", 15: "coil", 16: "holding"}
-_TABLES = _READ_TABLES | _WRITE_TABLES
-_MAX_COILS_WRITTEN = 1968
-_MAX_REGISTERS_WRITTEN = 123
 
 
 class TurnstileServer:
@@ -151,8 +132,6 @@ class _Wire(ModbusTcpServer):
 class _Connection(ServerRequestHandler):
     """One client. Frames are answered in the order in which they came, at once: nothing here waits for anything."""
 
-    framer: FramerSocket
-
     def __init__(self, wire: _Wire) -> None:
         super().__init__(wire, None, None, None)  # type: ignore[no-untyped-call]
         self.gone: asyncio.Future[None] = wire.loop.create_future()
@@ -190,72 +169,8 @@ class _Connection(ServerRequestHandler):
         silence = self._wire.silent.get(frame[6])
         if silence == "deaf":
             return
-        body = frame[_HEADER:]
-        try:
-            answer = self._answer(frame[6], body)
-        except RegisterRefused as refused:
-            answer = ExceptionResponse(body[0] & 0x7F, refused.code)
-        if silence == "mute":
-            return
-        answer.transaction_id = int.from_bytes(frame[:2], "big")
-        answer.dev_id = frame[6]
-        self.pdu_send(answer)
-
-    def _answer(self, unit: int, body: bytes) -> ModbusPDU:
-        """The normal answer to a PDU. Raises RegisterRefused with the exception code."""
-        registers = self._wire.units.get(unit)
-        if registers is None:
-            raise RegisterRefused(ExcCodes.GATEWAY_NO_RESPONSE)
-        function = body[0]
-        table = _TABLES.get(function)
-        if table is None:
-            raise RegisterRefused(ExcCodes.ILLEGAL_FUNCTION)
-        if not _has_right_length(function, body):
-            raise RegisterRefused(ExcCodes.ILLEGAL_VALUE)
-        request = self.framer.decoder.decode(body)
-        if request is None:  # a count that no request may have
-            raise RegisterRefused(ExcCodes.ILLEGAL_VALUE)
-        if function in _READ_TABLES:
-            return _read(registers, table, request)
-        answer = _write(registers, table, request)
-        self._wire.watch_relock(unit)
-        return answer
-
-
-def _has_right_length(function: int, body: bytes) -> bool:
-    """The checks that pymodbus' decoder leaves out: lengths, counts of writes, and that a coil is written 0000 or FF00."""
-    if function in (15, 16):
-        if len(body) < 6:
-            return False
-        count = int.from_bytes(body[3:5], "big")
-        size, limit = ((count + 7) // 8, _MAX_COILS_WRITTEN) if function == 15 else (2 * count, _MAX_REGISTERS_WRITTEN)
-        return 1 <= count <= limit and body[5] == size and len(body) == 6 + size
-    return len(body) == 5 and (function != 5 or body[3:5] in (b"\0\0", b"\xff\0"))
-
-
-def _read(registers: TurnstileRegisters, table: Table, request: ModbusPDU) -> ModbusPDU:
-    cells = registers.read(table, request.address, request.count)
-    match table:
-        case "coil":
-            return ReadCoilsResponse(bits=[bool(cell) for cell in cells])
-        case "discrete":
-            return ReadDiscreteInputsResponse(bits=[bool(cell) for cell in cells])
-        case "holding":
-            return ReadHoldingRegistersResponse(registers=cells)
-        case "input":
-            return ReadInputRegistersResponse(registers=cells)
-
-
-def _write(registers: TurnstileRegisters, table: Table, request: ModbusPDU) -> ModbusPDU:
-    """Writes are echoed as they were sent, whatever became of the coil since."""
-    values = [int(bit) for bit in request.bits] if table == "coil" else list(request.registers)
-    registers.write(table, request.address, values)
-    match request.function_code:
-        case 5:
-            return WriteSingleCoilResponse(address=request.address, bits=request.bits)
-        case 6:
-            return WriteSingleRegisterResponse(address=request.address, registers=request.registers)
-        case 15:
-            return WriteMultipleCoilsResponse(address=request.address, count=request.count)
-        case _:
-            return WriteMultipleRegistersResponse(address=request.address, count=request.count)
+        answer = answer_frame(self._wire.units, frame)
+        if frame[_HEADER] in WRITES and frame[6] in self._wire.units:
+            self._wire.watch_relock(frame[6])
+        if silence != "mute":
+            self.send(answer)

@@ -207,3 +207,18 @@ class ArmStory(RuleBasedStateMachine):
 
 TestArmStory = ArmStory.TestCase
 TestArmStory.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
+
+
+def test_without_power_the_arm_hangs_free_and_nothing_is_counted_or_taken() -> None:
+    clock = ManualClock(datetime(2027, 1, 2, 9, 0, tzinfo=UTC))
+    steel = SimTurnstile(4_000, clock)
+    steel.pulse_entry()
+    steel.powered = False
+    assert steel.unlocked
+    assert steel.push_in()
+    assert steel.push_out()
+    steel.pulse_entry()
+    assert (steel.counter_in, steel.counter_out, steel.pulses) == (0, 0, 1)
+    steel.powered = True
+    assert not steel.unlocked  # the open window is forgotten
+    assert not steel.push_in()

@@ -1,0 +1,209 @@
+"""People first: whatever a lane, its staff or another master on the bus does, fire release holds the arm free and the way out
+is never barred; and whatever breaks, no guest is pulsed for twice.
+
+A thousand sequences run with every test; `SNOWGATE_SEQUENCES=20000 pytest tests/property/test_fire_release.py` runs more.
+"""
+
+import os
+from collections import Counter
+from typing import Literal
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from devices.profile import TurnstileProfile
+from resort.access.lane_messages import AdmitByHand, AnnulLast, ModeOrdered, PolicyOrdered, TestScan
+from resort.messages import GrantAnnulled
+from sim.memory_wire import WireFault
+from tests.property.lane_steel import CODES, PROFILE, LaneSteel, LedgerFault
+from tests.unit.resort.access.lane_stand import RECORD
+
+SEQUENCES = int(os.environ.get("SNOWGATE_SEQUENCES", "1000"))
+
+
+def _writes(profile: TurnstileProfile) -> st.SearchStrategy[bytes]:
+    """Writes of another master: half of them meant, to the addresses of the profile, the rest any function, place and value."""
+    commands = profile.commands
+    assert commands.pulse_exit is not None
+    assert commands.direction is not None
+    pulses = [b"\x05" + _word(pulse.address) + b"\xff\0" for pulse in (commands.pulse_entry, commands.pulse_exit)]
+    modes = [
+        b"\x06" + _word(mode.address) + _word(value)
+        for mode in (commands.direction, commands.indicator)
+        for value in mode.values.values()
+    ]
+    both = b"\x10" + _word(commands.direction.address) + b"\0\2\4" + _word(1) + _word(2)
+    address, value = (
+        st.integers(0, 9).map(_word),
+        st.one_of(st.sampled_from([b"\0\0", b"\xff\0"]), st.integers(0, 9).map(_word)),
+    )
+    one = st.builds(lambda function, place, word: bytes([function]) + place + word, st.sampled_from([5, 6]), address, value)
+    coils = st.builds(lambda place, bits: b"\x0f" + place + b"\0\2\1" + bits, address, st.binary(min_size=1, max_size=1))
+    words = st.builds(lambda place, pair: b"\x10" + place + b"\0\2\4" + pair, address, st.binary(min_size=4, max_size=4))
+    return st.sampled_from([*pulses, *modes, both]) | one | coils | words | st.binary(min_size=1, max_size=12)
+
+
+def _word(value: int) -> bytes:
+    return value.to_bytes(2, "big")
+
+
+class SteelWorld(RuleBasedStateMachine):
+    """One lane, guests, staff, a fire panel, a careless second master, and everything that can break."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lane = LaneSteel()
+        self.steel = self.lane.steel
+        self.orders = 0
+        self.went_out = 0
+
+    # ---- guests
+
+    @rule(text=st.sampled_from([*CODES, None, "nonsense"]))
+    def hold_up(self, text: str | None) -> None:
+        self.lane.hold_up(text)
+
+    @rule(text=st.sampled_from(CODES), goes=st.booleans(), seen=st.booleans())
+    def serve(self, text: str, goes: bool, seen: bool) -> None:
+        """A guest as most are: shows a code, goes through or dawdles until the arm has locked, and the lane looks."""
+        self.lane.look()
+        self.lane.hold_up(text)
+        if goes:
+            self.steel.push_in()
+        else:
+            self.lane.clock.advance_ms(7_000)
+        if seen:
+            self.lane.look()
+
+    @rule()
+    def push_in(self) -> None:
+        free = self.steel.fire_release or not self.steel.powered
+        assert self.steel.push_in() or not free
+
+    @rule()
+    def push_out(self) -> None:
+        before = self.steel.counter_out
+        assert self.steel.push_out()
+        self.went_out += self.steel.counter_out - before
+
+    @rule()
+    def force(self) -> None:
+        self.steel.force_in()
+
+    # ---- time and readings
+
+    @rule(wait_ms=st.sampled_from([1, 150, 1_300, 4_100, 7_000]))
+    def time_passes(self, wait_ms: float) -> None:
+        self.lane.clock.advance_ms(wait_ms)
+
+    @rule()
+    def look(self) -> None:
+        self.lane.look()
+
+    # ---- orders
+
+    @rule(mode=st.sampled_from(["open", "closed"]))
+    def order_mode(self, mode: Literal["open", "closed"]) -> None:
+        self.lane.give(ModeOrdered(mode))
+
+    @rule(admits=st.sampled_from([frozenset(), frozenset({"fast"})]))
+    def order_policy(self, admits: frozenset[Literal["standard", "fast", "vip"]]) -> None:
+        self.lane.give(PolicyOrdered(admits))
+
+    @rule(what=st.sampled_from(["admit", "annul", "test"]), again=st.booleans())
+    def staff_order(self, what: str, again: bool) -> None:
+        self.orders += not again
+        request = f"{what} {self.orders}"
+        match what:
+            case "admit":
+                self.lane.give(AdmitByHand(request, "vera", "lost her pass"))
+            case "annul":
+                self.lane.give(AnnulLast(request, "vera", "did not go"))
+            case _:
+                self.lane.give(TestScan(request, "vera", CODES[0]))
+
+    # ---- what breaks
+
+    @rule(fault=st.sampled_from(["none", "none", "deaf", "mute"]))
+    def wire(self, fault: WireFault) -> None:
+        self.lane.wire.fault = fault
+
+    @rule(fault=st.sampled_from(["none", "none", "away", "answer lost"]))
+    def ledger(self, fault: LedgerFault) -> None:
+        self.lane.ledger_fault = fault
+
+    @rule(fault=st.booleans(), tamper=st.booleans())
+    def steel_fault(self, fault: bool, tamper: bool) -> None:
+        self.steel.fault, self.steel.tamper = fault, tamper
+
+    @rule(on=st.booleans())
+    def power(self, on: bool) -> None:
+        self.steel.powered = on
+
+    @rule()
+    def restart(self) -> None:
+        self.lane.restart()
+
+    @rule(bodies=st.lists(_writes(PROFILE), min_size=1, max_size=4))
+    def another_master_writes(self, bodies: list[bytes]) -> None:
+        for body in bodies:
+            self.lane.wire.send(body)
+
+    # ---- fire
+
+    @initialize(on=st.booleans())
+    def begin(self, on: bool) -> None:
+        self.steel.fire_release = on
+
+    @rule(on=st.sampled_from([True, True, False]))
+    def fire_panel(self, on: bool) -> None:
+        self.steel.fire_release = on
+
+    # ---- what must hold
+
+    @invariant()
+    def the_arm_is_free_under_fire_release_and_without_power(self) -> None:
+        if self.steel.fire_release or not self.steel.powered:
+            assert self.steel.unlocked
+
+    @invariant()
+    def a_lane_that_has_seen_the_release_is_released_whatever_was_ordered(self) -> None:
+        machine = self.lane.machine
+        if machine.status is not None and machine.status.fire_release:
+            assert machine.lasting_state == "released"
+        assert self.lane.sent_under_release == 0
+
+    @precondition(lambda self: self.lane.wire.fault == "none" and self.steel.powered)
+    @invariant()
+    def the_registers_tell_the_truth_about_the_release(self) -> None:
+        answer = self.lane.wire.send(b"\x02\0\0\0\4")
+        assert answer is not None
+        assert bool(answer[-1] & 8) == self.steel.fire_release
+        assert bool(answer[-1] & 1) == self.steel.unlocked
+
+    @invariant()
+    def nobody_is_pulsed_for_twice(self) -> None:
+        assert not [grant for grant, times in Counter(self.lane.pulsed).items() if times > 1]
+        assert set(self.lane.pulsed) <= self.lane.grants
+        assert self.lane.pulses_taken <= len(self.lane.pulsed)
+
+    @invariant()
+    def passages_stay_below_grants_and_entries(self) -> None:
+        passages = self.lane.passages
+        assert len({passage.grant_id for passage in passages}) == len(passages)
+        assert {str(passage.grant_id) for passage in passages} <= self.lane.grants
+        given_back = Counter(event.ticket_id for event in self.lane.ledger.journal if isinstance(event, GrantAnnulled))
+        used = Counter(passage.ticket_id for passage in passages if passage.ticket_id)
+        for ticket_id, times in used.items():
+            assert times <= RECORD.entitlement.entries + given_back[ticket_id]
+
+    def teardown(self) -> None:
+        """The way out, once more, in whatever state the sequence ended."""
+        assert self.steel.push_out()
+
+
+TestSteelWorld = SteelWorld.TestCase
+TestSteelWorld.settings = settings(
+    max_examples=SEQUENCES, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
