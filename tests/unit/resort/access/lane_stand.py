@@ -1,6 +1,7 @@
 """A lane machine on a test stand: stimuli in, commands out, time by hand."""
 
 from datetime import UTC, date, datetime
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -34,6 +35,8 @@ LOCKED = TurnstileStatus(
     counter_in=7, counter_out=3, unlocked=False, fault=False, tamper=False, fire_release=False, waiting=2, firmware=1
 )
 OPEN = OpenUse(GrantId("g"), LaneId("north-2"), GateId("north"), "", "", date(2026, 12, 12))
+ZONE = ZoneInfo("Asia/Shanghai")
+SETTINGS = LaneSettings(GateId("north"), LaneId("north-1"), "standard", LaneLimits(), ZONE)
 NO_MEMORY = LaneMemory(open_grant=None, counter_in=None, counter_out=None)
 
 
@@ -42,12 +45,15 @@ def status(**changes: object) -> TurnstileStatus:
     return msgspec.structs.replace(LOCKED, **changes)
 
 
+E = TypeVar("E")
+
+
 class LaneStand:
     """The machine with its clock. `tell` answers the names of the commands; the commands themselves are in `last`."""
 
-    def __init__(self, memory: LaneMemory = NO_MEMORY, *, started: bool = True) -> None:
+    def __init__(self, memory: LaneMemory = NO_MEMORY, *, started: bool = True, **changes: object) -> None:
         self.clock = ManualClock(datetime(2026, 12, 12, 1, 0, tzinfo=UTC))
-        settings = LaneSettings(GateId("north"), LaneId("north-1"), "standard", LaneLimits(), ZoneInfo("Asia/Shanghai"))
+        settings = msgspec.structs.replace(SETTINGS, **changes)
         self.machine = LaneMachine(settings, KEYS, SeededIds("stand"))
         self.last: list[Command] = []
         self.tell(Started(memory, "open"))
@@ -69,15 +75,25 @@ class LaneStand:
         now = self.clock.now()
         return self.tell(CodeSighted(Sighting(text, now, now)))
 
-    def grant(self) -> GrantIssued:
+    def grant(self, record: TicketRecord = RECORD) -> GrantIssued:
         """A guest up to the acknowledged pulse."""
         self.show()
-        self.tell(TicketFound(RECORD))
+        return self.found(record)
+
+    def found(self, record: TicketRecord) -> GrantIssued:
+        """The ticket is found and admitted, up to the acknowledged pulse."""
+        self.tell(TicketFound(record))
         store = self.last[0]
         assert isinstance(store, StoreGrant)
         self.tell(GrantStored())
         self.tell(PulseAcknowledged(self.clock.now()))
         return store.grant
+
+    def told(self, kind: type[E]) -> E:
+        """The one event or outcome of this kind in the last answer."""
+        events = [getattr(command, "event", None) or getattr(command, "outcome", None) for command in self.last]
+        (found,) = [event for event in events if isinstance(event, kind)]
+        return found
 
     def event(self, index: int = 0) -> object:
         """The event or outcome inside the command at `index` of the last answer."""
