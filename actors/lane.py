@@ -15,6 +15,7 @@ import msgspec
 import ray
 from ray.exceptions import RayError
 
+from actors.collecting import collect_seldom
 from actors.gate import GateOrders
 from actors.gate_links import GateLink, RayJournal, spool_path
 from actors.lane_ledger import LaneLedger
@@ -101,6 +102,7 @@ class LaneActor:
                 runtime.order_policy(orders.policies[lane.id])
             await runtime.start()
         self._reporter = lifelong(self._report_for_ever(), "lane reports")
+        collect_seldom()
 
     async def ping(self) -> int:
         """The process id, as proof of life."""

@@ -1,7 +1,7 @@
 """`snowgate bench gate`: what lanes can do, beside limits measured in the same run.
 
 The path is the real one (code check, look-up, every rule, compare-and-set with journal append in Valkey, pulse, counter read,
-outcome), with codes already decoded. In turn:
+outcome, each event on the lane's own disk too), with codes already decoded. In turn:
 
 - rush: 64 lanes in two processes as fast as they go, with instant arms; limits: the bare script awaited one by one by one
   asyncio client, the same 64 at a time, and bare Ray actor calls with 64 under way;
@@ -11,13 +11,15 @@ outcome), with codes already decoded. In turn:
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import ray
 
 from benchmarks.gate_cycle import CycleProcess, SteelProcess
 from benchmarks.gate_lanes import LaneProcess
+from benchmarks.gate_ledger import journal_says_stored
 from benchmarks.gate_limits import AT_ONCE, ray_calls_per_s, redis_cas_per_s
 from benchmarks.gate_stand import PAGE, SITE, Stand, cpu_s, open_stand, sell
 from orchestrator.measured import Measured, machine
@@ -35,7 +37,7 @@ WARM_S = 0.5
 CYCLE_LANES = 10
 CYCLE_ROUNDS = 3  # whole and parts in turn, as a machine's speed changes over seconds
 # How often a passage needs each part.
-PARTS = {"verify": 1, "find": 1, "decide": 1, "grant": 1, "pulse": 1, "lamp": 2, "rotation": 1, "passage": 1}
+PARTS = {"verify": 1, "find": 1, "decide": 1, "grant": 1, "spool": 2, "pulse": 1, "lamp": 2, "rotation": 1, "passage": 1}
 CYCLE_TICKETS_PER_S = 2_500
 
 
@@ -70,15 +72,20 @@ async def measure(seed: int, seconds: float, told: Callable[[str], None]) -> Mea
     return Measured("gate", seed, machine(), figures, limits, {name: round(value, 3) for name, value in ratios.items()})
 
 
-def lane_processes(stand: Stand, lanes: int) -> list[Any]:
-    """Handles of `PROCESSES` new lane processes with `lanes` lanes each."""
+@asynccontextmanager
+async def lane_processes(stand: Stand, lanes: Sequence[str]) -> AsyncIterator[list[Any]]:
+    """Handles of `PROCESSES` new lane processes that share these lanes, and a journal's word for them."""
     host: Any = ray.remote(LaneProcess).options(num_cpus=0, max_concurrency=8)
-    return [host.remote(number, lanes, stand.redis_url, stand.keys) for number in range(PROCESSES)]
+    processes = [host.remote(share, stand.redis_url, stand.keys, stand.spools) for share in shares(lanes, PROCESSES)]
+    async with journal_says_stored(stand.redis, SITE, lanes):
+        yield processes
+    for process in processes:
+        ray.kill(process)
 
 
-def shares(codes: Sequence[str], number: int) -> list[list[str]]:
-    """The codes dealt out to that many processes."""
-    return [list(codes[index::number]) for index in range(number)]
+def shares(things: Sequence[str], number: int) -> list[list[str]]:
+    """Codes or lanes dealt out to that many processes."""
+    return [list(things[index::number]) for index in range(number)]
 
 
 async def _codes(stand: Stand, seed: int, number: int) -> list[str]:
@@ -93,14 +100,12 @@ async def _codes(stand: Stand, seed: int, number: int) -> list[str]:
 
 
 async def _rush(stand: Stand, codes: Sequence[str], seconds: float) -> dict[str, float]:
-    processes = lane_processes(stand, LANES)
-    pids = [stand.valkey_pid, *await asyncio.gather(*(process.pid.remote() for process in processes))]
-    before_s = cpu_s(pids)
-    dealt = zip(processes, shares(codes, PROCESSES), strict=True)
-    outcomes = await asyncio.gather(*(process.rush.remote(share, seconds) for process, share in dealt))
-    used_s = cpu_s(pids) - before_s
-    for process in processes:
-        ray.kill(process)
+    async with lane_processes(stand, [f"rush-{number}" for number in range(PROCESSES * LANES)]) as processes:
+        pids = [stand.valkey_pid, *await asyncio.gather(*(process.pid.remote() for process in processes))]
+        before_s = cpu_s(pids)
+        dealt = zip(processes, shares(codes, PROCESSES), strict=True)
+        outcomes = await asyncio.gather(*(process.rush.remote(share, seconds) for process, share in dealt))
+        used_s = cpu_s(pids) - before_s
     decisions, passages = await _read_journal(stand)
     return {
         "scans_per_s": sum(shown / took for shown, took in outcomes),
@@ -129,16 +134,14 @@ async def _read_journal(stand: Stand) -> tuple[list[float], int]:
 
 async def _arrivals(stand: Stand, seed: int, seconds: float) -> dict[str, float]:
     codes = [code for _, code in await sell(stand, seed + 1, int((seconds + WARM_S) * ARRIVALS_PER_S * 1.2))]
-    processes = lane_processes(stand, ARRIVAL_LANES // PROCESSES)
-    dealt = zip(processes, shares(codes, PROCESSES), strict=True)
-    await asyncio.gather(*(process.open.remote(share) for process, share in dealt))
-    per_s = ARRIVALS_PER_S / PROCESSES
-    await asyncio.gather(*(process.arrive.remote(per_s, WARM_S, seed) for process in processes))
-    runs = [process.arrive.remote(per_s, seconds, seed + 1 + number) for number, process in enumerate(processes)]
-    waits_ms = [wait_ms for of_process in await asyncio.gather(*runs) for wait_ms in of_process]
-    await asyncio.gather(*(process.close.remote() for process in processes))
-    for process in processes:
-        ray.kill(process)
+    async with lane_processes(stand, [f"open-{number}" for number in range(ARRIVAL_LANES)]) as processes:
+        dealt = zip(processes, shares(codes, PROCESSES), strict=True)
+        await asyncio.gather(*(process.open.remote(share) for process, share in dealt))
+        per_s = ARRIVALS_PER_S / PROCESSES
+        await asyncio.gather(*(process.arrive.remote(per_s, WARM_S, seed) for process in processes))
+        runs = [process.arrive.remote(per_s, seconds, seed + 1 + number) for number, process in enumerate(processes)]
+        waits_ms = [wait_ms for of_process in await asyncio.gather(*runs) for wait_ms in of_process]
+        await asyncio.gather(*(process.close.remote() for process in processes))
     return {
         "arrivals_per_s": len(waits_ms) / seconds,
         "arrival_lanes": ARRIVAL_LANES,
@@ -153,19 +156,21 @@ async def _cycle(stand: Stand, seed: int, seconds: float) -> tuple[float, dict[s
     ports = await steel.start.remote(CYCLE_LANES)
     sold = await sell(stand, seed + 2, CYCLE_LANES + int(seconds * CYCLE_TICKETS_PER_S))
     host: Any = ray.remote(CycleProcess).options(num_cpus=0, max_concurrency=8)
-    process = host.remote(stand.redis_url, stand.keys, ports, sold)
-    pids = [stand.valkey_pid, await steel.pid.remote(), await process.start.remote()]
+    process = host.remote(stand.redis_url, stand.keys, ports, sold, stand.spools)
+    lanes, spooled = CycleProcess.lanes(CYCLE_LANES)
     done: dict[str, int] = dict.fromkeys(("whole", *PARTS), 0)
     used_s: dict[str, float] = dict.fromkeys(done, 0.0)
-    for _ in range(CYCLE_ROUNDS):
-        for name in done:
-            before_s = cpu_s(pids)
-            if name == "whole":
-                done[name] += await process.whole.remote(seconds / CYCLE_ROUNDS)
-            else:
-                done[name] += await process.part.remote(name, seconds / CYCLE_ROUNDS / 3)
-            used_s[name] += cpu_s(pids) - before_s
-    await process.close.remote()
+    async with journal_says_stored(stand.redis, SITE, lanes, spooled):
+        pids = [stand.valkey_pid, await steel.pid.remote(), await process.start.remote()]
+        for _ in range(CYCLE_ROUNDS):
+            for name in done:
+                before_s = cpu_s(pids)
+                if name == "whole":
+                    done[name] += await process.whole.remote(seconds / CYCLE_ROUNDS)
+                else:
+                    done[name] += await process.part.remote(name, seconds / CYCLE_ROUNDS / 3)
+                used_s[name] += cpu_s(pids) - before_s
+        await process.close.remote()
     await steel.stop.remote()
     ray.kill(process)
     ray.kill(steel)

@@ -9,7 +9,12 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from itertools import cycle
+from pathlib import Path
 
+import msgspec
+
+from actors.collecting import collect_seldom
+from benchmarks.gate_ledger import BenchLedger
 from benchmarks.gate_stand import GATE, LIFT, PATIENCE_S, RULES, SITE, ZONE, bench_lane
 from benchmarks.instant_lane import CodeQueue, WatchedArm
 from devices.modbus_bus import BusRegistry
@@ -25,7 +30,6 @@ from resort.messages import GrantIssued, PassageConfirmed
 from resort.site import TurnstileSite
 from sim.turnstile import SimTurnstile
 from sim.turnstile_server import TurnstileServer
-from storage.redis_ledger import RedisLedger, connect
 
 PROFILE = "pulse_coil"
 FOR_LANES, FOR_PARTS = 1, 2  # units behind each port
@@ -71,14 +75,14 @@ class SteelProcess:
 class CycleProcess:
     """Hosts the lanes of the whole, and the bare loops of the parts; made remote by the bench."""
 
-    def __init__(self, redis_url: str, keys: SiteKeys, ports: list[int], sold: Sold) -> None:
+    def __init__(self, redis_url: str, keys: SiteKeys, ports: list[int], sold: Sold, spools: Path) -> None:
         """The first tickets of `sold` are for the parts, one for each port; the others are shown to the lanes."""
         self._keys, self._ports = keys, ports
         self._tickets = [ticket_id for ticket_id, _ in sold[: len(ports)]]
         self._part_codes = [code for _, code in sold[: len(ports)]]
         self._codes = cycle([code for _, code in sold[len(ports) :]])
         self._clock, self._ids = SystemClock(), RandomIds()
-        self._ledger = RedisLedger(connect(redis_url, PATIENCE_S), SITE)
+        self._redis_url, self._spools = redis_url, spools
         self._buses = BusRegistry()
         self._lane_arms: list[ModbusTurnstile] = []
         self._part_arms: list[ModbusTurnstile] = []
@@ -86,8 +90,18 @@ class CycleProcess:
         self._grants: list[GrantIssued] = []
         self._seq = 0
 
+    @staticmethod
+    def lanes(number: int) -> tuple[list[str], list[str]]:
+        """Lanes whose events the ledger has, and those whose events are only spooled."""
+        stored = [f"{kind}-{index}" for kind in ("cycle", "part") for index in range(number)]
+        return stored, [f"spool-{index}" for index in range(number)]
+
     async def start(self) -> int:
         """Connect everything; answers the process id."""
+        stored, spooled = self.lanes(len(self._ports))
+        spool = self._spools / "cycle.spool"
+        self._ledgers = BenchLedger(self._redis_url, PATIENCE_S, SITE, GATE, spool, stored + spooled)
+        self._ledger = self._ledgers.central
         profile = load_profile(PROFILE)
         for port in self._ports:
             for unit, arms in ((FOR_LANES, self._lane_arms), (FOR_PARTS, self._part_arms)):
@@ -98,6 +112,7 @@ class CycleProcess:
             assert record is not None
             self._records.append(record)
             self._grants.append(self._grant(index))
+        collect_seldom()  # as lane actors do
         return os.getpid()
 
     async def whole(self, seconds: float) -> int:
@@ -107,7 +122,7 @@ class CycleProcess:
             arm = WatchedArm(turnstile)
             queue = CodeQueue(self._codes, arm, self._clock)
             queues.append(queue)
-            runtimes.append(bench_lane(f"cycle-{index}", self._keys, self._ledger, arm, queue))
+            runtimes.append(bench_lane(f"cycle-{index}", self._keys, self._ledgers.lanes, arm, queue))
         await asyncio.gather(*(runtime.start() for runtime in runtimes))
         await asyncio.sleep(seconds)
         await asyncio.gather(*(runtime.stop(PATIENCE_S) for runtime in runtimes))
@@ -121,6 +136,7 @@ class CycleProcess:
         steps: dict[str, Step] = {
             "find": lambda index: self._ledger.find(self._tickets[index]),
             "grant": self._commit,
+            "spool": self._spool,
             "pulse": lambda index: self._part_arms[index].pulse_entry(),
             "lamp": lambda index: self._part_arms[index].show("go"),
             "rotation": lambda index: self._part_arms[index].status(),
@@ -131,7 +147,7 @@ class CycleProcess:
     async def close(self) -> None:
         """Hang up."""
         await asyncio.gather(*(arm.close() for arm in self._lane_arms + self._part_arms))
-        await self._ledger.close()
+        await self._ledgers.close()
 
     # ---- parts
 
@@ -168,6 +184,11 @@ class CycleProcess:
         assert await self._ledger.commit_grant(grant, record, usage) is None
         self._grants[index] = grant
         self._records[index] = TicketRecord(record.version + 1, record.entitlement, usage)
+
+    async def _spool(self, index: int) -> None:
+        self._seq += 1
+        event = msgspec.structs.replace(self._grants[index], lane_id=LaneId(f"spool-{index}"), lane_seq=self._seq)
+        await self._ledgers.spool.append([event])
 
     async def _settle(self, index: int) -> None:
         grant, record = self._grants[index], self._records[index]

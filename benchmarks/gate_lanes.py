@@ -5,25 +5,27 @@ import os
 import random
 from collections.abc import Iterator
 from itertools import cycle
+from pathlib import Path
 
+from actors.collecting import collect_seldom
 from actors.lane_runtime import LaneRuntime
-from benchmarks.gate_stand import PATIENCE_S, SITE, bench_lane
+from benchmarks.gate_ledger import BenchLedger
+from benchmarks.gate_stand import GATE, PATIENCE_S, SITE, bench_lane
 from benchmarks.instant_lane import CodeQueue, GuestLine, InstantArm, WatchedArm
 from resort.access.codes import SiteKeys
 from resort.clock import NS_PER_MS, SystemClock
-from storage.redis_ledger import RedisLedger, connect
 
 LOOK_S = 0.005
 
 
 class LaneProcess:
-    """Hosts `lanes` bench lanes; made remote by the bench."""
+    """Hosts bench lanes; made remote by the bench."""
 
-    def __init__(self, number: int, lanes: int, redis_url: str, keys: SiteKeys) -> None:
-        self._number, self._lanes, self._keys = number, lanes, keys
-        self._redis_url = redis_url
+    def __init__(self, lanes: list[str], redis_url: str, keys: SiteKeys, spools: Path) -> None:
+        self._lanes, self._keys = lanes, keys
+        self._redis_url, self._spools = redis_url, spools
         self._clock = SystemClock()
-        self._ledger: RedisLedger | None = None
+        self._ledger: BenchLedger | None = None
         self._runtimes: list[LaneRuntime] = []
         self._guests: list[GuestLine] = []
         self._codes: Iterator[str] = iter(())
@@ -37,11 +39,11 @@ class LaneProcess:
         everyone = cycle(codes)
         ledger = self._open()
         queues = []
-        for index in range(self._lanes):
+        for lane in self._lanes:
             arm = WatchedArm(InstantArm())
             queue = CodeQueue(everyone, arm, self._clock)
             queues.append(queue)
-            self._runtimes.append(bench_lane(f"rush-{self._number}-{index}", self._keys, ledger, arm, queue))
+            self._runtimes.append(bench_lane(lane, self._keys, ledger.lanes, arm, queue))
         began = self._clock.now()
         for runtime in self._runtimes:
             await runtime.start()
@@ -49,16 +51,16 @@ class LaneProcess:
         shown = sum(queue.shown for queue in queues)
         took = self._clock.now().ms_since(began) / 1000
         await self.close()
-        return shown - self._lanes, took  # the last one at each lane may not be answered
+        return shown - len(self._lanes), took  # the last one at each lane may not be answered
 
     async def open(self, codes: list[str]) -> None:
         """Start lanes for `arrive`, whose guests show these codes in turn."""
         self._codes = cycle(codes)
         ledger = self._open()
-        for index in range(self._lanes):
+        for lane in self._lanes:
             guests = GuestLine(InstantArm(), self._clock)
             self._guests.append(guests)
-            self._runtimes.append(bench_lane(f"open-{self._number}-{index}", self._keys, ledger, guests.arm, guests))
+            self._runtimes.append(bench_lane(lane, self._keys, ledger.lanes, guests.arm, guests))
             await self._runtimes[-1].start()
 
     async def arrive(self, per_s: float, seconds: float, seed: int) -> list[float]:
@@ -74,7 +76,7 @@ class LaneProcess:
             early_s = (due_ns - self._clock.now().tick_ns) / NS_PER_MS / 1000
             if early_s > 0:
                 await asyncio.sleep(early_s)
-            self._guests[came % self._lanes].join(next(self._codes), round(due_ns))
+            self._guests[came % len(self._guests)].join(next(self._codes), round(due_ns))
             came += 1
         async with asyncio.timeout(PATIENCE_S):
             while sum(len(guests.waits_ms) for guests in self._guests) < came:  # noqa: ASYNC110 - the last few guests
@@ -89,7 +91,9 @@ class LaneProcess:
         if ledger is not None:
             await ledger.close()
 
-    def _open(self) -> RedisLedger:
+    def _open(self) -> BenchLedger:
         assert self._ledger is None, "close the lanes before opening others"
-        self._ledger = RedisLedger(connect(self._redis_url, PATIENCE_S), SITE)
+        spool = self._spools / f"{self._lanes[0]}.spool"
+        self._ledger = BenchLedger(self._redis_url, PATIENCE_S, SITE, GATE, spool, self._lanes)
+        collect_seldom()  # as lane actors do
         return self._ledger

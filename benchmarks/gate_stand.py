@@ -22,7 +22,7 @@ from orchestrator.cluster import start_local_ray
 from resort.access.codes import KEY_BYTES, SiteKeys, issue_code
 from resort.access.entitlement import Entitlement, Hours, PlaceHours, TicketRecord, Usage
 from resort.access.gate_rules import GateRules
-from resort.access.lane_journal import LaneSettings
+from resort.access.lane_settings import LaneSettings
 from resort.clock import Clock, SystemClock
 from resort.ids import GateId, LaneId, RandomIds, SeededIds, TicketId
 from resort.ports import AdmissionLedger, CodeSource, Turnstile
@@ -57,7 +57,7 @@ class Stand:
     valkey_pid: int
     keys: SiteKeys
     clock: Clock
-    folder: Path
+    spools: Path  # the folder of lanes' spools
 
 
 @asynccontextmanager
@@ -73,7 +73,7 @@ async def open_stand(seed: int, processes: int) -> AsyncIterator[Stand]:
             start_local_ray(folder / "ray", processes)
             keys = SiteKeys(1, {1: random.Random(seed).randbytes(KEY_BYTES)})  # noqa: S311 - signs nothing that counts
             assert server.pid is not None
-            yield Stand(redis, server.url, server.pid, keys, SystemClock(), folder)
+            yield Stand(redis, server.url, server.pid, keys, SystemClock(), folder / "spools")
         finally:
             ray.shutdown()
             await redis.aclose()
