@@ -6,7 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resort.access.codes import CODE_LENGTH, STEP_S, CodeReading, SiteKeys, check_keys, issue_code, read_code, step_at
+from resort.access.codes import (
+    CARD,
+    CODE_LENGTH,
+    PRINTED,
+    STEP_S,
+    CodeReading,
+    SiteKeys,
+    check_keys,
+    code_mark,
+    examine_code,
+    issue_code,
+    read_code,
+    step_at,
+)
 from resort.access.reasons import Reason
 from resort.errors import InvalidConfig
 from resort.ids import TicketId
@@ -65,6 +78,30 @@ def test_any_changed_character_is_refused(place: int, character: str) -> None:
 @given(st.text(max_size=60))
 def test_no_text_raises_or_is_admitted(text: str) -> None:
     assert isinstance(read_code(text, KEYS, NOW), Reason)
+
+
+def test_the_medium_is_part_of_what_is_signed() -> None:
+    media = {}
+    for step in (PRINTED, CARD, step_at(NOW)):
+        reading = read_code(issue_code(TICKET, KEYS, step), KEYS, NOW)
+        assert isinstance(reading, CodeReading)
+        media[reading.medium] = reading.step
+    assert media == {"printed": 0, "card": 0, "phone": step_at(NOW)}
+
+
+def test_a_stale_code_still_says_what_it_was_and_by_how_much() -> None:
+    code = issue_code(TICKET, KEYS, step_at(NOW) - 240)
+    reading = examine_code(code, KEYS, NOW)
+    assert isinstance(reading, CodeReading)
+    assert (reading.ticket_id, reading.steps_off, reading.stale) == (TICKET, -240, True)
+
+
+def test_a_mark_tells_the_same_thing_again_and_nothing_else() -> None:
+    mark = code_mark("https://example.com/", KEYS)
+    assert mark == code_mark("https://example.com/", KEYS)
+    others = {code_mark(text, keys) for text in ("https://example.com", "\ud800") for keys in (KEYS, SiteKeys(1, KEYS.keys))}
+    assert len(others | {mark}) == 5
+    assert len(mark) == 16
 
 
 def test_keys_never_show_themselves() -> None:
