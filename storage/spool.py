@@ -26,6 +26,7 @@ from storage.spool_file import HEAD, SEGMENT, read_content
 
 MAX_BYTES = 32 << 20  # some 60,000 events
 LEAST_SEGMENTS = 4
+GRANTS_AT_ONCE = 0.125  # room in segments for grants that were told that there is room
 AHEAD = 2.5  # segments of free room below which another one is filled with zeros
 TRY_AGAIN_S = 1.0
 SUFFIX = ".spool"
@@ -45,11 +46,12 @@ class _Asked:
 class Spool:
     """One file, several lanes. Use within one event loop and `close` at the end; a killed owner needs nothing closed."""
 
-    def __init__(self, path: Path, fd: int, most: int, segment: int) -> None:
+    def __init__(self, path: Path, fd: int, most: int, segment: int, try_again_s: float) -> None:
         """For `open` only."""
         self._path = path
         self._fd = fd
         self._most = most
+        self._try_again_s = try_again_s
         self._book = SpoolBook(segment, os.fstat(fd).st_size // segment)
         self._problem = ""  # why nothing can be written
         self._shortage = ""  # why the file cannot grow
@@ -63,9 +65,9 @@ class Spool:
         self._thread = DiskThread(f"spool {path.stem}")
 
     @classmethod
-    def open(cls, path: Path, max_bytes: int = MAX_BYTES, segment: int = SEGMENT) -> "Spool":
+    def open(cls, path: Path, max_bytes: int = MAX_BYTES, segment: int = SEGMENT, try_again_s: float = TRY_AGAIN_S) -> "Spool":
         """Take the file, made if needed, and recover what it holds. Blocks for some milliseconds. `segment` must be the same
-        at every opening of a file.
+        at every opening of a file; after a failure the disk is tried again at most every `try_again_s`.
 
         Raises Busy while somebody else has it, SpoolFull when the disk does not let it be made or read.
         """
@@ -76,7 +78,7 @@ class Spool:
             raise _failed(error) from error
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            spool = cls(path, fd, max(LEAST_SEGMENTS, max_bytes // segment), segment)
+            spool = cls(path, fd, max(LEAST_SEGMENTS, max_bytes // segment), segment, try_again_s)
             spool._recover()
             _sync_folder(path.parent)
             spool._thread.start()
@@ -115,7 +117,8 @@ class Spool:
 
     def check_room(self) -> None:
         """Raises SpoolFull when a grant would find no room."""
-        if self._closed or self._book.suspect or self._book.room() - self._queued < LEFT_BY_GRANTS * self._book.segment:
+        left = self._book.room() - self._queued
+        if self._closed or self._book.suspect or left < (LEFT_BY_GRANTS + GRANTS_AT_ONCE) * self._book.segment:
             self._try_again()
             raise self._full()
 
@@ -166,15 +169,18 @@ class Spool:
 
     def _try_again(self) -> None:
         """After a failure, without anybody appending: grants wait for room that only another try can find."""
-        if not self._closed and asyncio.get_running_loop().time() - self._tried_at >= TRY_AGAIN_S:
+        if not self._closed and asyncio.get_running_loop().time() - self._tried_at >= self._try_again_s:
             self._wake()
 
     def _next_round(self) -> None:
-        loop = asyncio.get_running_loop()
-        if self._lacks_segments() and (not self._shortage or loop.time() - self._tried_at >= TRY_AGAIN_S):
-            self._tried_at = loop.time()
-            self._thread.run(self._grow, lambda _: self._next_round())
-            return
+        now = asyncio.get_running_loop().time()
+        if self._lacks_segments() and (not self._shortage or now - self._tried_at >= self._try_again_s):
+            self._tried_at = now
+            self._thread.run(self._grow, lambda _: self._write_round() if self._shortage else self._next_round())
+        else:
+            self._write_round()
+
+    def _write_round(self) -> None:
         taken: list[_Asked] = []
         try:
             plan = self._book.begin()
@@ -192,7 +198,7 @@ class Spool:
         if not plan.writes:
             self._rest()
             return
-        self._tried_at = loop.time()
+        self._tried_at = asyncio.get_running_loop().time()
         self._thread.run(lambda: self._write(plan.writes), lambda error: self._written(plan, taken, error))
 
     def _written(self, plan: Round, asked: list[_Asked], error: BaseException | None) -> None:
@@ -274,9 +280,11 @@ class Spool:
         for index in content.foreign:
             _write_all(self._fd, bytes(self._book.segment), index * self._book.segment)
         with contextlib.suppress(SpoolFull):
-            plan = self._book.begin()
-            self._write(plan.writes)
-            self._book.take(plan)
+            for _ in range(2):  # write anew what could be read; once that is on disk, say that its old place does not count
+                plan = self._book.begin()
+                self._book.mark(plan)
+                self._write(plan.writes)
+                self._book.take(plan)
 
 
 def read_spool(path: Path, segment: int = SEGMENT) -> list[JournalEvent] | None:

@@ -44,7 +44,8 @@ class Round:
     writes: list[tuple[int, bytearray]] = field(default_factory=list)  # offset, bytes
     placed: list[tuple[JournalEvent, int]] = field(default_factory=list)
     moved: list[tuple[Kept, int]] = field(default_factory=list)
-    marked: int = 0
+    marked: int = 0  # confirmed events that the round tells the file of
+    told: bool = False  # the round has a mark
 
 
 class SpoolBook:
@@ -62,6 +63,7 @@ class SpoolBook:
         self._last: dict[LaneId, int] = {}
         self._stored: dict[LaneId, int] = {}
         self._unmarked = 0  # events confirmed that the file does not know of
+        self._moved = False  # events were written anew, and the file does not know yet that their old places do not count
         self._places = 0
 
     # ---- what SQL does not have
@@ -113,7 +115,7 @@ class SpoolBook:
         left = self._room_after(plan, bodies)
         if left < _leaves(events) * self.segment:
             raise no_room()
-        if self._unmarked - plan.marked >= MARK_EVERY:
+        if (self._moved and not plan.told) or self._unmarked - plan.marked >= MARK_EVERY:
             self.mark(plan)
         for event, body in zip(events, bodies, strict=True):
             self._put_event(plan, body)
@@ -122,9 +124,10 @@ class SpoolBook:
     def mark(self, plan: Round) -> None:
         """Tell the file what was confirmed, if that fits where it is being written."""
         record = self._mark(plan)
-        if plan.index >= 0 and self._unmarked > plan.marked and len(record) <= self.segment - plan.position:
+        due = (self._moved and not plan.told) or self._unmarked > plan.marked
+        if due and plan.index >= 0 and len(record) <= self.segment - plan.position:
             self._put(plan, record)
-            plan.marked = self._unmarked
+            plan.marked, plan.told = self._unmarked, True
 
     def take(self, plan: Round) -> None:
         """The round is on disk."""
@@ -141,6 +144,7 @@ class SpoolBook:
                 kept.generation = generation
                 self._waiting[generation] += 1
         self._unmarked -= plan.marked
+        self._moved = bool(self.suspect)
         self.suspect.clear()
         self._drop_empty()
 
@@ -212,13 +216,13 @@ class SpoolBook:
         plan.opened[plan.newest] = free
         plan.index, plan.generation, plan.position = free, plan.newest, 0
         self._put(plan, self._mark(plan))
-        plan.marked = self._unmarked
+        plan.marked, plan.told = self._unmarked, True
 
     def _mark(self, plan: Round) -> bytes:
         live = {generation for generation, waiting in self._waiting.items() if waiting}
         live |= {self._generation, *plan.opened, plan.generation}
-        live -= self.suspect | {0}
-        return pack_mark(plan.generation, Mark(sorted(live), dict(self._last), dict(self._stored)))
+        # Suspects too: what is written anew in this very round may be torn, and then their old place is all there is.
+        return pack_mark(plan.generation, Mark(sorted(live - {0}), dict(self._last), dict(self._stored)))
 
     def _keep(self, event: JournalEvent, generation: int) -> None:
         self._places += 1
