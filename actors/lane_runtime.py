@@ -46,16 +46,16 @@ from resort.access.lane_messages import (
     TurnstileSeen,
 )
 from resort.access.lane_settings import LaneSettings
+from resort.access.reasons import Reason
 from resort.access.usage import use
 from resort.clock import Clock, Moment
-from resort.errors import Busy, LedgerUnavailable, TurnstileUnreachable, Unavailable
+from resort.errors import Busy, LedgerUnavailable, SpoolFull, TurnstileUnreachable, Unavailable
 from resort.ids import GrantId, IdSource, TicketId
-from resort.messages import GrantAnnulled, GrantIssued, GrantOutcome, JournalEvent, TicketExited
+from resort.messages import GrantAnnulled, GrantIssued, GrantOutcome, GrantReleased, JournalEvent, TicketExited
 from resort.ports import AdmissionLedger, Audible, CodeSource, LaneMemory, Turnstile
 from resort.site import LaneClass
 
 RETRY_S = 0.1
-REBUILT_JUMP = 1_000_000  # a rebuilt ledger starts its versions at the clock's milliseconds; a ticket is never used so often
 _log = logging.getLogger("snowgate.lane")
 
 
@@ -111,7 +111,7 @@ class LaneRuntime:
         self._idle = asyncio.Event()  # between two guests: nothing granted, nothing being stored
         self._granted: TicketRecord | None = None  # the ticket of the open grant, as the ledger stored it
         self._grant: GrantIssued | None = None
-        self._settle_failed = False  # an answer was lost: the ledger may have been rebuilt meanwhile
+        self._settle_failed = False  # an answer was lost: the ticket may stand elsewhere meanwhile
         self._asked: dict[str, asyncio.Future[StaffOutcome]] = {}  # orders of staff that wait for their answer
         self._accepting = True
         self._tasks: list[asyncio.Task[None]] = []
@@ -303,6 +303,8 @@ class LaneRuntime:
             conflict = await self._ledger.commit_grant(command.grant, command.expected, command.usage)
         except LedgerUnavailable as error:
             return LedgerFailed(error.detail)
+        except SpoolFull as error:
+            return LedgerFailed(error.detail, Reason.SPOOL_FULL)
         if conflict is not None:
             return GrantConflicted(conflict.record)
         before, usage = command.expected, command.usage
@@ -334,7 +336,7 @@ class LaneRuntime:
         while True:
             try:
                 await store()
-            except LedgerUnavailable as error:
+            except (LedgerUnavailable, SpoolFull) as error:
                 if not failing:
                     _log.warning("lane %s stops granting: %s", self.settings.lane_id, error.detail)
                 failing = True
@@ -354,7 +356,11 @@ class LaneRuntime:
         if granted is None or grant is None or GrantId(grant.event_id) != outcome.grant_id:
             record = await self._find(outcome.ticket_id)  # recovered, or never stored for certain
         elif self._settle_failed:
-            record = await self._grant_again(grant, granted)
+            record = await self._find(outcome.ticket_id)
+        if (record is None or record.usage.open_grant != outcome.grant_id) and not isinstance(outcome, GrantReleased):
+            await self._ledger.settle(
+                outcome, None, None
+            )  # the ledger never knew the grant, or knows the outcome: the journal is told
         while record is not None and record.usage.open_grant == outcome.grant_id:
             self._settle_failed = True
             conflict = await self._ledger.settle(outcome, record, use(record.usage, outcome))
@@ -375,24 +381,6 @@ class LaneRuntime:
         while record is not None:
             conflict = await self._ledger.amend(event, record, use(record.usage, event))
             record = None if conflict is None else conflict.record
-
-    async def _grant_again(self, grant: GrantIssued, granted: TicketRecord) -> TicketRecord | None:
-        """The ticket after a failed settling. A ledger that was rebuilt meanwhile (its versions begin far higher) may not know
-        the grant, if SQL had not taken it: this lane does know it, and tells it again, so that the passage is not lost."""
-        record = await self._find(grant.ticket_id)
-        while (
-            record is not None
-            and record.version - granted.version >= REBUILT_JUMP
-            and record.usage.open_grant is None
-            and record.usage.used == granted.usage.used
-        ):
-            _log.error("lane %s: the ledger had lost grant %s; it is told again", self.settings.lane_id, grant.event_id)
-            usage = use(record.usage, grant)
-            conflict = await self._ledger.commit_grant(grant, record, usage)
-            if conflict is None:
-                return TicketRecord(record.version + 1, record.entitlement, usage)
-            record = conflict.record
-        return record
 
     async def _find(self, ticket_id: TicketId | None) -> TicketRecord | None:
         return None if ticket_id is None else await self._ledger.find(ticket_id)

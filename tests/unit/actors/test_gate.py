@@ -1,4 +1,4 @@
-"""The gate actor as a plain object on a real SQLite file; no lane actor is there, as when lanes are restarting."""
+"""The gate actor as a plain object on a real SQLite file; no lane actor, other gate or ledger is there, as when all restart."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 from ray._private import auto_init_hook
 
-from actors.gate import SILENT_MS, GateActor
+from actors.gate import SILENT_MS, GateActor, GateHosting
 from actors.lane_runtime import LaneReport
+from orchestrator.settings import load_site
 from resort.clock import ManualClock
 from resort.errors import NotFound
+from resort.ids import GateId
 from resort.site_board import UNSERVED
 from storage.migrate import upgrade
+from tests.conftest import DEMO
 
 AT = datetime(2026, 12, 1, 1, 0, tzinfo=UTC)
 HOSTS = {"l1": "l1", "l2": "l1"}
@@ -36,9 +39,14 @@ async def url(tmp_path: Path) -> str:
     return url
 
 
+def _hosting(url: str, gate_id: str, hosts: dict[str, str]) -> GateHosting:
+    folder = Path(url.removeprefix("sqlite:///")).parent
+    return GateHosting(load_site(DEMO), GateId(gate_id), hosts, f"unix://{folder}/nobody.sock", url, "test", str(folder))
+
+
 @asynccontextmanager
 async def running(url: str, clock: ManualClock | None = None) -> AsyncIterator[GateActor]:
-    gate = GateActor("g", HOSTS, url, clock or ManualClock(AT))
+    gate = GateActor(_hosting(url, "g", HOSTS), clock or ManualClock(AT))
     await gate.start()
     try:
         yield gate
@@ -49,25 +57,25 @@ async def running(url: str, clock: ManualClock | None = None) -> AsyncIterator[G
 async def test_lanes_are_open_until_somebody_orders_otherwise(url: str) -> None:
     async with running(url) as gate:
         assert await gate.ping()
-        assert await gate.take_reports([]) == {"l1": "open", "l2": "open"}
+        assert (await gate.take_reports([])).modes == {"l1": "open", "l2": "open"}
 
 
 async def test_an_order_is_kept_over_a_restart_though_no_lane_is_there(url: str) -> None:
     async with running(url) as gate:
         await gate.order_mode("l2", "closed", "ann")
-        assert await gate.take_reports([report()]) == {"l1": "open", "l2": "closed"}
+        assert (await gate.take_reports([report()])).modes == {"l1": "open", "l2": "closed"}
     async with running(url) as gate:
-        assert await gate.take_reports([]) == {"l1": "open", "l2": "closed"}
+        assert (await gate.take_reports([])).modes == {"l1": "open", "l2": "closed"}
         await gate.order_mode("l2", "open", "ann")
     async with running(url) as gate:
-        assert await gate.take_reports([]) == {"l1": "open", "l2": "open"}
+        assert (await gate.take_reports([])).modes == {"l1": "open", "l2": "open"}
 
 
 async def test_an_unknown_lane_is_not_found_and_nothing_is_stored(url: str) -> None:
     async with running(url) as gate:
         with pytest.raises(NotFound):
             await gate.order_mode("l9", "closed", "ann")
-        assert await gate.take_reports([]) == {"l1": "open", "l2": "open"}
+        assert (await gate.take_reports([])).modes == {"l1": "open", "l2": "open"}
 
 
 async def test_a_lane_is_shown_as_it_reported_and_others_as_never_heard_of(url: str) -> None:
@@ -108,7 +116,7 @@ async def test_a_restarted_gate_knows_of_no_lane_until_it_reports(url: str) -> N
 async def test_the_orders_of_one_gate_do_not_leak_into_another(url: str) -> None:
     async with running(url) as gate:
         await gate.order_mode("l1", "closed", "ann")
-    other = GateActor("h", {"l7": "l7"}, url, ManualClock(AT))
+    other = GateActor(_hosting(url, "h", {"l7": "l7"}), ManualClock(AT))
     await other.start()
-    assert await other.take_reports([]) == {"l7": "open"}
+    assert (await other.take_reports([])).modes == {"l7": "open"}
     await other.close()
