@@ -16,11 +16,13 @@ from storage.redis_ledger import LedgerKeys, connect
 
 EPOCH = LedgerKeys(Path("drill.yaml").stem).epoch
 PER_TICKETS = 100_000
+LOSS_NS = 2_000_000_000  # so long a pause of grants counts as the loss's own; what comes later is the way back's
 AFTERWARDS_S = 1.0  # the way back can pause grants too, so it is watched so much longer
 
 
 async def kill_store(stand: Stand) -> None:
     """The store dies, and whatever comes up in its place dies too, for a while."""
+    stand.victims("valkey-server")
     lost = stand.now_ns
     stand.kills += 1
     away_s = stand.dice.uniform(0.1, 3.0)
@@ -35,7 +37,7 @@ async def freeze_store(stand: Stand) -> None:
     """The store hangs: it takes connections and answers nothing. Then it goes on where it was."""
     lost = stand.now_ns
     stand.kills += 1
-    frozen = stand.site.processes("valkey-server")
+    frozen = stand.victims("valkey-server")
     for process in frozen:
         stand.kill(process, signal.SIGSTOP)
     await asyncio.sleep(stand.dice.uniform(0.5, 4.0))
@@ -47,7 +49,7 @@ async def freeze_store(stand: Stand) -> None:
 
 async def wipe_store(stand: Stand) -> None:
     """FLUSHALL while the journal's writer is dead: what was not yet in SQL is nowhere but with the lanes."""
-    for process in stand.site.processes("ray::JournalActor"):
+    for process in stand.victims("ray::JournalActor"):
         stand.kill(process, signal.SIGKILL)
     await asyncio.sleep(stand.dice.uniform(0.2, 0.6))
     lost = stand.now_ns
@@ -110,7 +112,9 @@ async def _note_loss(stand: Stand, lost_ns: int, back_ns: int) -> None:
         await store.aclose()
     back = stand.now_ns
     await asyncio.sleep(AFTERWARDS_S)
-    stand.note("grants_resume_max_s", stand.tail.longest_pause_s(lost_ns, stand.now_ns))
+    noticed = min(stand.now_ns, lost_ns + LOSS_NS)
+    stand.note("grants_resume_max_s", stand.tail.longest_pause_s(lost_ns, noticed))
+    stand.note("return_pause_max_s", stand.tail.longest_pause_s(noticed, stand.now_ns))
     stand.note("turned_away", stand.tail.turned_away_between(lost_ns, stand.now_ns))
     for lane_id in stand.ports.values():
         stand.note("recovery_max_s", await stand.until_unlocked(back, lane_id))

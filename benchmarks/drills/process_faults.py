@@ -30,7 +30,7 @@ async def kill_lane(stand: Stand) -> None:
 
 async def kill_gate(stand: Stand) -> None:
     """A gate's actor dies. It serves again when every gate takes orders; lanes go on meanwhile."""
-    process = stand.dice.choice(stand.site.processes("ray::GateActor"))
+    process = stand.dice.choice(stand.victims("ray::GateActor"))
     first_lanes = {lane_id.rpartition("-")[0]: lane_id for lane_id in sorted(stand.ports.values(), reverse=True)}
     killed = stand.kill(process, signal.SIGKILL)
     stand.kills += 1
@@ -45,7 +45,7 @@ async def kill_gate(stand: Stand) -> None:
 
 async def kill_journal(stand: Stand) -> None:
     """The journal's writer dies. It serves again when SQL gets new rows."""
-    process = stand.dice.choice(stand.site.processes("ray::JournalActor"))
+    process = stand.dice.choice(stand.victims("ray::JournalActor"))
     killed = stand.kill(process, signal.SIGKILL)
     stand.kills += 1
     await _note_new_rows(stand, killed)
@@ -88,12 +88,11 @@ async def kill_any(stand: Stand) -> None:
 async def _kill_bystander(stand: Stand) -> None:
     """Processes whose death guests must not notice."""
     titles = ("ray::FeedActor", "ray::OrchestratorActor", "ray::PricingActor")
-    victims = stand.site.processes(stand.dice.choice(titles))
-    if victims:
-        killed = stand.kill(stand.dice.choice(victims), signal.SIGKILL)
-        stand.kills += 1
-        await asyncio.sleep(1.0)
-        stand.note("grants_pause_max_s", stand.tail.longest_pause_s(killed, stand.now_ns))
+    victims = stand.victims(stand.dice.choice(titles))
+    killed = stand.kill(stand.dice.choice(victims), signal.SIGKILL)
+    stand.kills += 1
+    await asyncio.sleep(1.0)
+    stand.note("grants_pause_max_s", stand.tail.longest_pause_s(killed, stand.now_ns))
 
 
 async def _note_new_rows(stand: Stand, since_ns: int) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable
 
 from benchmarks.drills.plan import NEVER, DrillPlan
@@ -103,7 +104,8 @@ def _outcome(stand: Stand, verdict: Verdict, counted: dict[str, int]) -> DrillOu
         **{name: round(max(values), 3) for name, values in stand.measured.items()},
     }
     figures.setdefault("recovery_max_s", 0.0)
-    bars = {**dict.fromkeys((*NEVER, "dead_lanes"), 0.0), **plan.bars}
+    figures["load_average"] = round(os.getloadavg()[0], 1)  # of the machine: bars in seconds suppose cores that are free
+    bars = {**dict.fromkeys((*NEVER, "history_findings", "dead_lanes"), 0.0), **plan.bars}
     above = [name for name, most in bars.items() if figures.get(name, 0.0) > most]
     remarks = [*stand.remarks, *verdict.remarks()]
     if stand.ask.control:
@@ -113,6 +115,9 @@ def _outcome(stand: Stand, verdict: Verdict, counted: dict[str, int]) -> DrillOu
     else:
         held = not above and stand.kills >= stand.ask.kills
         remarks += [f"{name} is {figures[name]:g}, and may be {bars[name]:g} at most" for name in above]
+        if not held:
+            stand.kept = True
+            remarks.append(f"journal, truth and log are kept in {stand.folder}")
     name = f"drill {plan.name}{' control' if stand.ask.control else ''}"
     measured = Measured(name, stand.ask.seed, machine(), figures, bars, {})
     return DrillOutcome(measured, held, tuple(remarks))

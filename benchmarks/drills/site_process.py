@@ -139,7 +139,9 @@ class SiteProcess:
         for process in self.family():
             with contextlib.suppress(psutil.Error):
                 line = process.cmdline()
-                if line and Path(line[0]).name.startswith(title) and process.status() != psutil.STATUS_ZOMBIE:
+                # Some write their addresses behind their name, into the same word.
+                name = line[0].split(" ")[0].rpartition("/")[2] if line else ""
+                if name.startswith(title) and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
         return sorted(found, key=lambda process: process.pid)
 

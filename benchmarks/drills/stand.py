@@ -65,6 +65,7 @@ class Stand:
         self.measured: dict[str, list[float]] = {}
         self.remarks: list[str] = []
         self.kills = 0
+        self.kept = False  # the folder stays behind, for whoever looks into what went wrong
         self.told_passages = 0  # the most that the console ever showed
         self._closers = contextlib.AsyncExitStack()
         self._key = ""
@@ -103,6 +104,13 @@ class Stand:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(how)
         return tick
+
+    def victims(self, title: str) -> list[psutil.Process]:
+        """The site's processes whose title begins so. Raises Unavailable when there is none: a drill must not strike at air."""
+        found = self.site.processes(title)
+        if not found:
+            raise Unavailable(title, "the site has no such process")
+        return found
 
     def lane_hosts(self) -> list[tuple[psutil.Process, str]]:
         """The processes that host lanes, each with one of its lanes; those that have connected to their scanner."""
@@ -185,7 +193,7 @@ class Stand:
     # ---- opening
 
     async def _open(self) -> None:
-        self._closers.callback(shutil.rmtree, self.folder, True)
+        self._closers.callback(self._tidy)
         data = self.folder / "data"
         mark_for_drills(data)
         self._closers.push_async_callback(self.stage.stop)
@@ -207,6 +215,10 @@ class Stand:
         self._closers.push_async_callback(self.site.bury)
         self.told("opening the site under test …")
         await self.site.open()
+
+    def _tidy(self) -> None:
+        if not self.kept:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     async def _open_sql(self, data: Path) -> str:
         if self.plan.sql == "sqlite":
