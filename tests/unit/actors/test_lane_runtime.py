@@ -11,6 +11,7 @@ import pytest_asyncio
 from actors.lane_runtime import LaneRuntime
 from resort.access.codes import SiteKeys, issue_code
 from resort.access.entitlement import Entitlement
+from resort.access.lane_messages import AdmitByHand, AnnulLast
 from resort.access.lane_settings import LaneSettings
 from resort.clock import SystemClock
 from resort.errors import LedgerUnavailable
@@ -32,6 +33,7 @@ from sim.turnstile import SimTurnstile
 
 KEYS = SiteKeys(1, {1: b"k" * 32})
 TICKET = TicketId("00000000000000aa")
+GROUP = TicketId("00000000000000bb")
 CODE = issue_code(TICKET, KEYS)
 LIMITS = LaneLimits(passage_timeout_ms=60, poll_idle_ms=10, poll_active_ms=5)
 PATIENCE_S = 10.0
@@ -101,7 +103,7 @@ class Stand:
     def __init__(self) -> None:
         self.clock = SystemClock()
         self.ledger = WatchedLedger()
-        today = datetime.now(UTC).date()  # noqa: TID251 - the lane under test reads the real clock
+        today = self.today = datetime.now(UTC).date()  # noqa: TID251 - the lane under test reads the real clock
         self.ledger.sell(TICKET, Entitlement("single", "adult", today, 1, ("standard",)))
         self.steel = SimTurnstile(30.0, self.clock)
         self.turnstile = MemoryTurnstile(self.steel)
@@ -242,6 +244,42 @@ async def test_a_lane_killed_before_the_turn_leaves_an_unknown_outcome(stand: St
     stand.held.hold_up()
     await stand.ledger.until(has(ScanRefused))
     assert stand.steel.pulses == 1
+
+
+async def test_a_party_passes_person_by_person(stand: Stand) -> None:
+    group = Entitlement("group", "adult", stand.today, 1, ("standard",), party=3)
+    stand.ledger.sell(GROUP, group)
+    signals = stand.steel.subscribe()
+    stand.steel.open_window_ms = 5_000
+    stand.held.hold_up(issue_code(GROUP, KEYS))
+    for member in (1, 2, 3):
+        await _next(signals, "unlocked")
+        assert stand.steel.push_in()
+        await stand.ledger.until(has(PassageConfirmed, member))
+    record = await stand.ledger.find(GROUP)
+    assert record is not None
+    assert (record.usage.used, record.usage.open, stand.steel.pulses) == (3, None, 3)
+
+
+async def test_staff_let_somebody_in_and_take_the_guest_before_back(stand: Stand) -> None:
+    signals = stand.steel.subscribe()
+    stand.steel.open_window_ms = 5_000
+    stand.held.hold_up()
+    await _next(signals, "unlocked")
+    stand.steel.push_in()
+    await stand.ledger.until(has(PassageConfirmed))
+    annulled = await stand.lane.order(AnnulLast("r1", "anna", "went back"))
+    assert (annulled.outcome, annulled.ticket_id) == ("ok", TICKET)
+    record = await stand.ledger.find(TICKET)
+    assert record is not None
+    assert record.usage.used == 0
+    admitted = await stand.lane.order(AdmitByHand("r2", "anna", "lost ticket"))
+    assert (admitted.outcome, stand.steel.pulses) == ("ok", 2)
+    assert await stand.lane.order(AdmitByHand("r2", "anna", "lost ticket")) == admitted
+    stand.steel.push_in()
+    await stand.ledger.until(has(PassageConfirmed, 2))
+    assert stand.steel.pulses == 2
+    assert (await stand.ledger.lane_memory(LaneId("north-1"))).open_grant is None
 
 
 async def test_a_full_inbox_drops_the_newest_and_counts(stand: Stand) -> None:
