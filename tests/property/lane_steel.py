@@ -6,6 +6,8 @@ between any two steps.
 
 from typing import Literal
 
+import msgspec
+
 from devices.profile import load_profile
 from devices.turnstile import ModbusTurnstile
 from resort.access.codes import issue_code
@@ -43,8 +45,11 @@ from sim.turnstile import SimTurnstile
 from tests.unit.resort.access.lane_stand import KEYS, RECORD, LaneStand
 
 PROFILE = load_profile("pulse_coil")
+PARTY = 3  # persons whom the last ticket lets in together
 TICKETS = [TicketId(f"{number:016x}") for number in range(1, 4)]
 CODES = [issue_code(ticket, KEYS) for ticket in TICKETS]
+ENTITLEMENTS = {ticket: RECORD.entitlement for ticket in TICKETS}
+ENTITLEMENTS[TICKETS[2]] = msgspec.structs.replace(RECORD.entitlement, party=PARTY)
 LedgerFault = Literal["none", "away", "answer lost"]
 
 
@@ -57,7 +62,7 @@ class LaneSteel:
         self.settings = stand.machine.settings
         self.ledger = MemoryLedger()
         for ticket in TICKETS:
-            self.ledger.sell(ticket, RECORD.entitlement)
+            self.ledger.sell(ticket, ENTITLEMENTS[ticket])
         self.ledger_fault: LedgerFault = "none"
         self.steel = SimTurnstile(PROFILE.timings.open_window_ms, self.clock)
         self.wire = MemoryWire(self.steel, PROFILE)

@@ -16,8 +16,7 @@ from devices.profile import TurnstileProfile
 from resort.access.lane_messages import AdmitByHand, AnnulLast, ModeOrdered, PolicyOrdered, TestScan
 from resort.messages import GrantAnnulled
 from sim.memory_wire import WireFault
-from tests.property.lane_steel import CODES, PROFILE, LaneSteel, LedgerFault
-from tests.unit.resort.access.lane_stand import RECORD
+from tests.property.lane_steel import CODES, ENTITLEMENTS, PARTY, PROFILE, LaneSteel, LedgerFault
 
 SEQUENCES = int(os.environ.get("SNOWGATE_SEQUENCES", "1000"))
 
@@ -74,6 +73,15 @@ class SteelWorld(RuleBasedStateMachine):
         else:
             self.lane.clock.advance_ms(7_000)
         if seen:
+            self.lane.look()
+
+    @rule(persons=st.integers(1, PARTY + 1))
+    def come_as_a_party(self, persons: int) -> None:
+        """One scan, then person by person; the arm lets as many in as the lane pulses."""
+        self.lane.look()
+        self.lane.hold_up(CODES[-1])
+        for _ in range(persons):
+            self.steel.push_in()
             self.lane.look()
 
     @rule()
@@ -196,7 +204,9 @@ class SteelWorld(RuleBasedStateMachine):
         given_back = Counter(event.ticket_id for event in self.lane.ledger.journal if isinstance(event, GrantAnnulled))
         used = Counter(passage.ticket_id for passage in passages if passage.ticket_id)
         for ticket_id, times in used.items():
-            assert times <= RECORD.entitlement.entries + given_back[ticket_id]
+            entitlement = ENTITLEMENTS[ticket_id]
+            assert entitlement.entries is not None
+            assert times <= entitlement.entries * entitlement.party + given_back[ticket_id]
 
     def teardown(self) -> None:
         """The way out, once more, in whatever state the sequence ended."""
