@@ -45,6 +45,7 @@ class JournalStanding(msgspec.Struct, frozen=True):
     last_stored: str
     problem: str
     behind: bool
+    stuck: bool = False  # events do not reach SQL by any way
 
 
 class JournalActor:
@@ -70,6 +71,7 @@ class JournalActor:
         self._stored = 0
         self._unreadable = 0
         self._problem = ""
+        self._stuck = False
         self._advanced = asyncio.Condition()
         self._closing = False
         self._task: asyncio.Task[None] | None = None
@@ -103,7 +105,7 @@ class JournalActor:
             behind = stream_order((await self._stream.position()).last_id) > stream_order(self._last)
         except LedgerUnavailable as error:
             behind, problem = True, str(error)
-        return JournalStanding(self._stored, self._unreadable, self._last, problem, behind)
+        return JournalStanding(self._stored, self._unreadable, self._last, problem, behind, self._stuck)
 
     async def drain(self, patience_s: float) -> bool:
         """Wait until SQL holds everything that was streamed when this was called; False if that takes longer."""
@@ -121,7 +123,12 @@ class JournalActor:
         Tell each lane's events in their order, from the first that SQL may not have. Raises DatabaseUnavailable; tell them
         again then.
         """
-        await store_past_stream(self._store, self._books, events)
+        try:
+            await store_past_stream(self._store, self._books, events)
+        except DatabaseUnavailable:
+            self._stuck = True
+            raise
+        self._stuck = False
         numbers = _numbers(events)
         await self._tell_stored(numbers)
         return numbers
@@ -156,8 +163,10 @@ class JournalActor:
                 if now.ms_since(trimmed) > TRIM_EVERY_MS:
                     trimmed = now
                     await self._stream.trim_stored(await self._store.last_stream_id(), now)
+                self._stuck = False
                 self._tell("")
             except (LedgerUnavailable, DatabaseUnavailable) as error:
+                self._stuck = isinstance(error, DatabaseUnavailable) or self._stuck
                 ready = False  # it may come back empty
                 self._tell(str(error))
                 await asyncio.sleep(RETRY_S)

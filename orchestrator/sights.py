@@ -36,12 +36,12 @@ async def see_gate(gate_id: str) -> SeenGate:
 
 
 async def journal_problem() -> str | None:
-    """Why the journal cannot be written, "" when it can; None when its actor does not answer."""
+    """Why nothing reaches SQL, "" when it does by the stream or past it; None when the journal's actor does not answer."""
     with contextlib.suppress(RayError, ValueError, TimeoutError):
         journal = ray.get_actor(JOURNAL, namespace=NAMESPACE)
         async with asyncio.timeout(ANSWER_S):
             standing: JournalStanding = await journal.standing.remote()
-        return standing.problem
+        return standing.problem or "the database cannot be written" if standing.stuck else ""
     return None
 
 

@@ -1,6 +1,7 @@
 """The journal actor as a plain object between a real Valkey and a real SQLite file."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from redis.asyncio import Redis
 
 from actors.journal import JournalActor, JournalStanding
 from resort.access.reasons import Reason
-from resort.errors import LedgerUnavailable
+from resort.errors import DatabaseUnavailable, LedgerUnavailable
 from resort.ids import EventId, GateId, LaneId, ScanId
 from resort.messages import JournalEvent, LaneChanged, ScanRefused
 from storage.database import Database
@@ -203,4 +204,22 @@ async def test_a_valkey_that_is_away_is_told_and_does_not_hold_up_closing(short_
     async with running(f"unix://{short_folder}/nobody.sock", database_url) as actor:
         standing = await told_of_a_problem(actor)
         assert (standing.behind, standing.stored) == (True, 0)
+        assert not standing.stuck, "events reach SQL past it"
         assert not await actor.drain(PATIENCE_S)
+
+
+async def test_it_is_stuck_while_sql_takes_nothing(valkey_url: str, redis: Redis, database_url: str) -> None:
+    async with running(valkey_url, database_url) as actor:
+        assert await actor.drain(PATIENCE_S)
+        assert not (await actor.standing()).stuck
+        database = sqlite3.connect(database_url.removeprefix("sqlite:///"))
+        database.execute("ALTER TABLE journal RENAME TO journal_away")
+        with pytest.raises(DatabaseUnavailable):
+            await actor.take_spooled([refusal("e1")])
+        assert (await actor.standing()).stuck
+        database.execute("ALTER TABLE journal_away RENAME TO journal")
+        database.close()
+        await actor.take_spooled([refusal("e1")])
+        async with asyncio.timeout(PATIENCE_S):
+            while (await actor.standing()).stuck:  # noqa: ASYNC110 - the actor tells it only when asked
+                await asyncio.sleep(0.01)
