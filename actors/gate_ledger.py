@@ -31,7 +31,10 @@ from resort.site import Site
 from storage.replica_source import SQL_VERSION, ReplicaSource
 
 WATCH_S = 0.05
-PROBE_S = 0.25  # a ledger that takes longer to answer counts as lost
+PROBE_S = 0.15  # a ledger that takes longer to answer, twice in a row, counts as lost
+SILENCES = 2
+LATE_S = 0.03  # a time-out that rings later than this tells of this process, not of the ledger
+STARVED = 8  # such time-outs in a row are taken for a loss all the same
 PEER_S = 0.3
 LOSE_MS = 900.0  # others that have the ledger, or do not answer, for so long: this gate is cut off
 THAW_MS = 4_000.0  # the journal that holds the gates still for longer has failed
@@ -323,18 +326,31 @@ class GateLedger:
         return [event for answer in answers for event in answer.events]
 
     async def _probe(self) -> int | None:
-        with contextlib.suppress(LedgerUnavailable, TimeoutError):
-            async with asyncio.timeout(PROBE_S):
-                return await self._source.term()
+        """The term of a whole ledger; None when it is lost: away, without its memory, or too slow."""
+        with contextlib.suppress(LedgerUnavailable):
+            return await self._ask_ledger()
         return None
 
     async def _answers(self) -> bool:
-        try:
-            async with asyncio.timeout(PROBE_S):
-                await self._source.term()
-        except (LedgerUnavailable, TimeoutError):
-            return False
-        return True
+        with contextlib.suppress(LedgerUnavailable):
+            await self._ask_ledger()
+            return True
+        return False
+
+    async def _ask_ledger(self) -> int | None:
+        loop = asyncio.get_running_loop()
+        silences = starved = 0
+        while silences < SILENCES and starved < STARVED:
+            began = loop.time()
+            try:
+                async with asyncio.timeout(PROBE_S):
+                    return await self._source.term()
+            except TimeoutError:
+                if loop.time() - began > PROBE_S + LATE_S:
+                    starved += 1
+                else:
+                    silences += 1
+        raise LedgerUnavailable("The admission ledger", "it takes too long to answer")
 
     async def _read_sql(self) -> bool:
         try:

@@ -36,6 +36,7 @@ from resort.clock import SystemClock
 from resort.errors import Busy, SpoolFull
 from resort.guards import Guards
 from resort.ids import GateId, LaneId, RandomIds
+from resort.ports import Turnstile
 from resort.site import GateSite, LaneClass, LaneSite, Site
 from storage.key_holders import KeyHolder
 from storage.redis_ledger import RedisLedger, connect
@@ -76,23 +77,12 @@ class LaneActor:
         hosting = self._hosting
         self._keys = KeyHolder(Path(hosting.key_file), f"lane {hosting.lane_ids[0]}")
         keys = self._keys.keys
-        self._central = RedisLedger(connect(hosting.redis_url), hosting.site_name)
-        self._spool = await self._open_spool()
-        gate_ids = [gate.id for gate in hosting.site.gates]
-        gates: dict[GateId, HomeGate] = {gate_id: GateLink(gate_id) for gate_id in gate_ids}
-        # Nowhere until the gate says where: the ledger may be lost, or have been while this process was away.
-        self._ledger = LaneLedger(self._central, self._spool, gates, GateId(hosting.gate_id), self._clock, Route("held", 0))
-        ledger = ledger_under(hosting.guards, self._ledger)
         orders = await self._ask_orders([])
         modes = orders.modes if orders is not None else {}
-        if orders is not None:
-            self._ledger.take_route(orders.route)
-        self._spool.start()
-        for gate, lane in self._sites():
-            profile = load_profile(lane.turnstile.profile)
-            turnstile = turnstile_under(hosting.guards, await open_turnstile(self._buses, lane.turnstile, profile))
-            limits = hosting.site.lane_limits
-            source = code_source(lane.camera, limits, self._clock)
+        parts = [(gate, lane, await self._open_turnstile(lane)) for gate, lane in self._sites()]
+        ledger = ledger_under(hosting.guards, await self._open_ledger())
+        for gate, lane, turnstile in parts:
+            source = code_source(lane.camera, hosting.site.lane_limits, self._clock)
             settings = lane_settings(hosting.site, gate, lane)
             # Closed until the gate has said otherwise, which it does within a second: staff may be working on that arm.
             mode = modes.get(lane.id, "closed")
@@ -154,6 +144,22 @@ class LaneActor:
         return self._ledger.route.term
 
     # ---- inside
+
+    async def _open_turnstile(self, lane: LaneSite) -> Turnstile:
+        opened = await open_turnstile(self._buses, lane.turnstile, load_profile(lane.turnstile.profile))
+        return turnstile_under(self._hosting.guards, opened)
+
+    async def _open_ledger(self) -> LaneLedger:
+        """The way to the ledger. Late in the start, as this process answers nobody before its end: who asks meanwhile what is
+        in the spool reads the file, as long as this process has not taken it."""
+        hosting = self._hosting
+        self._central = RedisLedger(connect(hosting.redis_url), hosting.site_name)
+        self._spool = await self._open_spool()
+        gates: dict[GateId, HomeGate] = {gate.id: GateLink(gate.id) for gate in hosting.site.gates}
+        # Nowhere until the gate says where: the ledger may be lost, or have been while this process was away.
+        self._ledger = LaneLedger(self._central, self._spool, gates, GateId(hosting.gate_id), self._clock, Route("held", 0))
+        self._spool.start()
+        return self._ledger
 
     async def _open_spool(self) -> SpoolKeeper:
         """The spool of this process; one that was killed a moment ago may still be letting go of it."""

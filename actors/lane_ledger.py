@@ -14,6 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from actors.ledger_links import CentralLedger, Handover, HomeGate, Route
+from actors.replay import replay
 from actors.spool_keeper import SpoolKeeper
 from resort.access.entitlement import TicketRecord, Usage
 from resort.access.home import home_gate
@@ -89,7 +90,7 @@ class LaneLedger:
                 return self._at_gate(gate, at, told, expected, usage)
 
             conflict = await self._routed(grant.ticket_id, lambda: self._central.commit_grant(grant, expected, usage), by_gate)
-            if conflict is None:
+            if conflict is None and told.lane_seq > self._spool.last_seq(told.lane_id):
                 await self._spool.append([told])
             return conflict
 
@@ -116,13 +117,14 @@ class LaneLedger:
             await self._routed(None, lambda: self._central.append(events), lambda _gate, _at: _nothing())
 
     async def lane_memory(self, lane_id: LaneId) -> LaneMemory:
-        """See the port; what the spool knows besides is folded in."""
+        """See the port. What the lane's spool has and a ledger may lack is told first: the process was killed in between."""
+        own = [event for event in self._spool.unconfirmed() if event.lane_id == lane_id]
+        await replay(self, own)
         memory = await self._routed(
             None, lambda: self._central.lane_memory(lane_id), lambda _gate, _at: self._own.memory(lane_id)
         )
-        for event in self._spool.unconfirmed():
-            if event.lane_id == lane_id:
-                memory = remember(memory, event)
+        for event in own:
+            memory = remember(memory, event)
         last_seq = max(memory.last_seq, self._spool.last_seq(lane_id))
         return msgspec.structs.replace(memory, last_seq=last_seq)
 

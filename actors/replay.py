@@ -7,25 +7,17 @@ What happened has happened: tickets take it whatever they allow (the journal rep
 from collections.abc import Sequence
 
 from resort.access.usage import use
-from resort.ids import LaneId
 from resort.messages import GrantIssued, GrantOutcome, JournalEvent, TicketEvent
 from resort.ports import AdmissionLedger
 
 
 async def replay(ledger: AdmissionLedger, events: Sequence[JournalEvent]) -> None:
-    """Tell the ledger each lane's events that it lacks, in the lane's order. Raises LedgerUnavailable; call again then."""
-    by_lane: dict[LaneId, list[JournalEvent]] = {}
-    for event in events:
-        by_lane.setdefault(event.lane_id, []).append(event)
-    for lane_id, of_lane in by_lane.items():
-        known = (await ledger.lane_memory(lane_id)).last_seq
-        for event in sorted(of_lane, key=lambda event: event.lane_seq):
-            if event.lane_seq <= known:
-                continue
-            if isinstance(event, TicketEvent):
-                await _tell(ledger, event)
-            else:
-                await ledger.append([event])
+    """Tell the ledger events that it may lack, each lane's in their order. Raises LedgerUnavailable; call again then."""
+    for event in sorted(events, key=lambda event: (event.lane_id, event.lane_seq)):
+        if isinstance(event, TicketEvent):
+            await _tell(ledger, event)
+        else:
+            await ledger.append([event])
 
 
 async def _tell(ledger: AdmissionLedger, event: TicketEvent) -> None:

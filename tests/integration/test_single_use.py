@@ -30,7 +30,7 @@ LANES = 10
 ROUNDS = 200
 SITE = "single-use"
 KEYS = SiteKeys(1, {1: b"k" * 32})
-COMPARISON = "if t[1] ~= ARGV[1] then"
+COMPARISON = "if t[1] ~= ARGV[5] then"
 
 
 class Simultaneous:
