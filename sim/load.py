@@ -25,6 +25,7 @@ ORDER_UNITS = 20  # tickets in one order
 BUYERS = 4  # orders under way at once
 BUY_TRIES = 8  # a shop that is busy or away is asked again, later and later
 BUY_PAUSE_S = 0.25
+PAUSE_S = 10.0  # shorter than whoever asked waits for the answer
 _log = logging.getLogger("snowgate.load")
 
 
@@ -119,7 +120,8 @@ class Load:
         )
 
     async def pause(self) -> dict[str, int]:
-        """Nobody new comes; who stands in front of an arm finishes (seconds), the queues go home. Answers the counts."""
+        """Nobody new comes; who stands in front of an arm finishes or is sent home after a while, the queues go home at once.
+        Answers the counts."""
         self._coming = False
         if self._arrivals is not None:
             self._arrivals.cancel()
@@ -127,7 +129,7 @@ class Load:
             lane.send_home()
         self._moved.set()
         if self.phase == "running" and self._work is not None:
-            await asyncio.wait((self._work,))
+            await asyncio.wait((self._work,), timeout=PAUSE_S)
         await self.stop()
         tally = self.tally()
         names = ("presented", "shown", "unheard", "unlocks", "turns", "refused", "hesitated", "gave_up")
