@@ -7,14 +7,16 @@ told instead, each round anew. Telling twice changes nothing.
 
 import asyncio
 import logging
+from datetime import timedelta
 from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from resort.access.ticket_status import remainder
 from resort.access.usage import use
-from resort.clock import Clock
+from resort.clock import Clock, Moment
 from resort.errors import LedgerUnavailable, Unavailable, WrongState
+from resort.ids import TicketId
 from resort.messages import GrantAnnulled, StaffActed, TicketChanged
 from resort.ports import AdmissionLedger, EntitlementPublisher, TicketNews
 from sales.relay import EntitlementRelay
@@ -24,16 +26,21 @@ from storage.journal_stream import StreamEntry
 from storage.orders_sql import find_ticket
 from storage.tickets_sql import (
     StaffOrder,
+    forget_lost,
     issue_successor,
     mark_told,
     pending_orders,
     pending_successors,
     ticket_events,
+    ticket_history,
     usage_after,
 )
 
 BATCH = 256
 PAGE = 1_000  # stream entries read at a time
+LOST = timedelta(seconds=30)  # what the journal has not got so long after the ledger took it, the ledger has lost
+LOOK_BACK = timedelta(days=2)
+LOOK_EVERY_MS = 10_000.0
 _log = logging.getLogger("snowgate.sales")
 
 
@@ -67,12 +74,14 @@ class StaffRelay:
         self._clock = clock
         self._turn = asyncio.Lock()  # one at a time, so that orders for one ticket keep their order
         self._away = False
+        self._looked: Moment | None = None  # for orders that were lost
 
     async def tell_pending(self) -> int:
         """Tell every order that the ledger has not taken; answers how many. Raises Unavailable; call again then."""
         told = 0
         async with self._turn:
             await self._issue_successors()
+            await self._find_lost()
             await self._tickets.publish_pending()
             while orders := await self._pending():
                 await self._tickets.publish_pending()  # a ticket has to be known before what became of it
@@ -109,11 +118,35 @@ class StaffRelay:
     async def _tell(self, order: StaffOrder) -> None:
         match order.event:
             case TicketChanged():
-                await self._publisher.change_status(order.event)
+                await self._change(order.event)
             case GrantAnnulled():
                 await self._annul(order.event)
             case StaffActed():
                 await self._ledger.append([order.event])
+
+    async def _change(self, change: TicketChanged) -> None:
+        """Give the ticket the status that SQL has for it, and the journal this event. Another process may tell a newer order at
+        the same moment; whoever writes last looks again, so the newest status stays."""
+        await self._publisher.change_status(change)
+        told = change
+        while (newest := await self._newest(change.ticket_id)) is not None and newest.status != told.status:
+            await self._publisher.change_status(newest)
+            told = newest
+
+    async def _newest(self, ticket_id: TicketId) -> TicketChanged | None:
+        async with self._db.read() as connection:
+            history = await ticket_history(connection, ticket_id)
+        return next((order.event for order in reversed(history) if isinstance(order.event, TicketChanged)), None)
+
+    async def _find_lost(self) -> None:
+        now = self._clock.now()
+        if self._looked is not None and now.ms_since(self._looked) < LOOK_EVERY_MS:
+            return
+        async with self._db.write() as connection:
+            lost = await forget_lost(connection, now.at - LOST, now.at - LOOK_BACK)
+        self._looked = now
+        if lost:
+            _log.warning("%s orders of staff were lost by the ledger and are told again", lost)
 
     async def _annul(self, annulled: GrantAnnulled) -> None:
         """Give the entry back, once: an event whose answer was lost is in the stream or, by now, in SQL."""

@@ -82,6 +82,18 @@ async def last_order(connection: AsyncConnection, ticket_id: str) -> StaffOrder 
     return found[0] if found else None
 
 
+async def forget_lost(connection: AsyncConnection, told_before: datetime, told_after: datetime) -> int:
+    """Let orders be told again that the ledger took and the journal never got: its end was lost with the power, and the effect
+    with it. Answers how many."""
+    in_journal = exists(select(literal(1)).where(journal.c.event_id == staff_orders.c.event_id))
+    done = await connection.execute(
+        update(staff_orders)
+        .where(staff_orders.c.told_at <= told_before, staff_orders.c.told_at > told_after, ~in_journal)
+        .values(told_at=None)
+    )
+    return done.rowcount
+
+
 async def mark_told(connection: AsyncConnection, seqs: Sequence[int], at: datetime) -> None:
     """Remember that the ledger has these."""
     await connection.execute(

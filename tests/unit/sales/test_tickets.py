@@ -34,7 +34,8 @@ from sim.ticket_shop import MORNING, SHOP_KEYS, TODAY, Shop, open_shop, shop_sit
 from storage.entitlements_redis import RedisEntitlements
 from storage.journal_sql import JournalStore
 from storage.journal_stream import JournalStream
-from storage.orders_sql import TicketStore, find_ticket
+from storage.ledger_books import LedgerBooks
+from storage.orders_sql import find_ticket
 from storage.rebuild import ensure_ledger
 from storage.redis_ledger import LedgerKeys, RedisLedger, connect
 from storage.tables import staff_orders
@@ -191,7 +192,7 @@ async def test_while_the_ledger_is_away_gates_are_told_and_afterwards_everybody_
     assert [change.status for change in bench.news.told] == ["blocked"]
     assert await bench.desk.change_status(ticket, "blocked", "anna", "stolen") == standing
     assert len(bench.news.told) == 2  # told anew each time, as a gate may have been away
-    await ensure_ledger(bench.redis, SITE, bench.journal, TicketStore(bench.shop.db), bench.clock)
+    await ensure_ledger(bench.redis, SITE, bench.journal, LedgerBooks(bench.shop.db), bench.clock)
     assert (await bench.record(ticket)).entitlement.status == "blocked"  # from SQL, before anybody was told
     assert await bench.desk.tell_pending() == 1
     assert [change.note for change in await bench.changes()] == ["stolen"]
@@ -341,3 +342,54 @@ async def test_the_net_tells_by_itself_what_could_not_be_told(bench: Bench) -> N
         while not (entries := await bench.stream.read_after(before, 10, wait_ms=500)):
             assert (await bench.record(ticket)).entitlement.status in ("active", "blocked")
     assert [type(entry.event) for entry in entries] == [TicketChanged]
+
+
+async def test_orders_that_the_ledger_lost_with_its_tail_are_told_again(bench: Bench) -> None:
+    ticket = await bench.sell()
+    grant = await bench.grant(ticket)
+    await bench.settle(ticket, GrantOutcomeUnknown)
+    await bench.write_journal()
+    await bench.desk.settle(ticket, grant.event_id, "anna", "stayed outside")
+    await bench.desk.change_status(ticket, "blocked", "anna", "lost")
+    await bench.redis.flushall()  # with the power, before SQL had any of it
+    await ensure_ledger(bench.redis, SITE, bench.journal, LedgerBooks(bench.shop.db), bench.clock)
+    record = await bench.record(ticket)
+    assert (record.entitlement.status, record.usage.used) == ("blocked", 1)  # the entry is not given back any more
+    bench.clock.advance_ms(60_000)
+    assert await bench.desk.tell_pending() == 2
+    record = await bench.record(ticket)
+    assert (record.entitlement.status, record.usage.used) == ("blocked", 0)
+    await bench.write_journal()
+    bench.clock.advance_ms(60_000)
+    assert await bench.desk.tell_pending() == 0
+
+
+async def test_two_offices_that_tell_at_once_leave_the_newest_status(bench: Bench) -> None:
+    ticket = await bench.sell()
+    await bench.redis.delete(LedgerKeys(SITE).epoch)
+    await bench.desk.change_status(ticket, "blocked", "anna", "lost")
+    await bench.redis.set(LedgerKeys(SITE).epoch, "2")
+    publisher = RedisEntitlements(bench.redis, SITE, bench.clock)
+    other = TicketDesk(
+        bench.shop.db,
+        StaffRelay(bench.shop.db, publisher, bench.ledger, bench.stream, MemoryNews(), bench.clock),
+        bench.shop.site,
+        bench.clock,
+        RandomIds(),
+    )
+
+    class Slow(RedisEntitlements):
+        """While it tells of the block, another office lifts it, and is told of first."""
+
+        async def change_status(self, change: TicketChanged) -> bool:
+            if change.note == "lost":
+                await other.change_status(ticket, "active", "cora", "found")
+            return await super().change_status(change)
+
+    slow = StaffRelay(
+        bench.shop.db, Slow(bench.redis, SITE, bench.clock), bench.ledger, bench.stream, MemoryNews(), bench.clock
+    )
+    await slow.tell_pending()
+    assert (await bench.record(ticket)).entitlement.status == "active"
+    await bench.write_journal()
+    assert {change.status for change in await bench.changes()} == {"blocked", "active"}
