@@ -9,15 +9,18 @@ from collections.abc import AsyncIterator, Sequence
 from sqlalchemy import ColumnElement, func, or_, select
 
 from resort.access.entitlement import Entitlement, Usage
-from resort.access.lane_memory import NO_MEMORY
 from resort.access.reconcile import fold_usage
 from resort.ids import GrantId, LaneId, TicketId
 from resort.messages import (
     GrantIssued,
     GrantOutcome,
+    GrantOutcomeUnknown,
     GrantReleased,
     JournalEvent,
+    LaneChanged,
     PassageConfirmed,
+    PassageOut,
+    PassageUncontrolled,
     TicketEvent,
     TicketExited,
     decode_event,
@@ -27,7 +30,11 @@ from storage.database import Database
 from storage.orders_sql import TicketStore
 from storage.tables import journal
 
-PAGE = 500
+PAGE = 500  # tickets
+LANE_PAGE = 20  # events of a lane: what is looked for is seldom far
+_GRANTS = [kind.__name__ for kind in (GrantIssued, PassageConfirmed, GrantReleased, GrantOutcomeUnknown)]
+_TELL_IN = [kind.__name__ for kind in (GrantIssued, PassageConfirmed, GrantReleased, PassageUncontrolled, LaneChanged)]
+_TELL_OUT = [kind.__name__ for kind in (PassageOut, LaneChanged)]
 _UNUSED = Usage()
 
 BookedTicket = tuple[TicketId, Entitlement, Usage]
@@ -60,14 +67,17 @@ class LedgerBooks:
             touched = sorted(TicketId(ticket_id) for (ticket_id,) in await connection.execute(query))
         for start in range(0, len(touched), PAGE):
             ids = touched[start : start + PAGE]
-            sold = [(ticket_id, await self._tickets.entitlement(ticket_id)) for ticket_id in ids]
-            page = [(ticket_id, allowed) for ticket_id, allowed in sold if allowed is not None]
+            page = await self._tickets.entitlements_of(ids)
             for booked in await self._booked(page, journal.c.ticket_id.in_(ids)):
                 yield booked
 
     async def ticket_events(self, ids: Sequence[TicketId]) -> dict[TicketId, list[TicketEvent]]:
         """The events that tell how these tickets were used."""
         return await self._events_of(journal.c.ticket_id.in_(ids))
+
+    async def entitlements_of(self, ids: Sequence[TicketId]) -> list[tuple[TicketId, Entitlement]]:
+        """What these tickets allow; those that were never sold are missing."""
+        return await self._tickets.entitlements_of(ids)
 
     async def entitlement(self, ticket_id: TicketId) -> Entitlement | None:
         """What a ticket allows, None when it was never sold."""
@@ -107,62 +117,44 @@ class LedgerBooks:
         return events
 
     async def _lane_memory(self, lane_id: str) -> LaneMemory:
-        """From the newest event backwards, until both counters and the newest grant are known."""
-        walk = _Walk()
-        place: tuple[int, int] | None = None
-        while not walk.done:
-            rows = await self._lane_page(lane_id, place)
-            for _, _, event in rows:
-                walk.take(event)
-            if len(rows) < PAGE:
-                break
-            place = rows[-1][:2]
-        return walk.memory()
-
-    async def _lane_page(self, lane_id: str, before: tuple[int, int] | None) -> list[tuple[int, int, JournalEvent]]:
-        query = select(journal.c.lane_seq, journal.c.seq, journal.c.body).where(journal.c.lane_id == lane_id)
-        if before is not None:
-            number, seq = before
-            earlier = (journal.c.lane_seq == number) & (journal.c.seq < seq)
-            query = query.where(journal.c.lane_seq <= number, or_(journal.c.lane_seq < number, earlier))
         async with self._db.read() as connection:
-            found = await connection.execute(query.order_by(journal.c.lane_seq.desc(), journal.c.seq.desc()).limit(PAGE))
-            return [(number, seq, decode_event(body)) for number, seq, body in found]
+            last_seq = await connection.scalar(select(func.max(journal.c.lane_seq)).where(journal.c.lane_id == lane_id))
+        counters: dict[str, int | None] = {"counter_in": None, "counter_out": None}
+        for name, kinds in (("counter_in", _TELL_IN), ("counter_out", _TELL_OUT)):
+            async for event in self._backwards(lane_id, kinds):
+                counters[name] = _counters(event).get(name)
+                if counters[name] is not None:
+                    break
+        settled: set[GrantId] = set()
+        open_grant: GrantIssued | None = None
+        async for event in self._backwards(lane_id, _GRANTS):
+            if isinstance(event, GrantOutcome):
+                settled.add(event.grant_id)
+            elif isinstance(event, GrantIssued):
+                open_grant = None if GrantId(event.event_id) in settled else event
+                break
+        return LaneMemory(open_grant, counters["counter_in"], counters["counter_out"], last_seq or 0)
 
-
-class _Walk:
-    """One lane's events, newest first."""
-
-    def __init__(self) -> None:
-        self._last_seq = 0
-        self._counters: dict[str, int] = {}
-        self._settled: set[GrantId] = set()
-        self._grant: GrantIssued | None = None
-
-    @property
-    def done(self) -> bool:
-        """Whether nothing that is older matters."""
-        return self._grant is not None and len(self._counters) == 2
-
-    def take(self, event: JournalEvent) -> None:
-        """The next older event."""
-        self._last_seq = max(self._last_seq, event.lane_seq)
-        counters = accounted(event)
-        if isinstance(event, GrantIssued | PassageConfirmed | GrantReleased):
-            counters = {"counter_in": event.counter_in}
-        for name, counter in counters.items():
-            self._counters.setdefault(name, counter)
-        if isinstance(event, GrantOutcome):
-            self._settled.add(event.grant_id)
-        elif isinstance(event, GrantIssued) and self._grant is None:
-            self._grant = event
-
-    def memory(self) -> LaneMemory:
-        """What the lane needs to know."""
-        grant = self._grant
-        return LaneMemory(
-            open_grant=None if grant is None or GrantId(grant.event_id) in self._settled else grant,
-            counter_in=self._counters.get("counter_in", NO_MEMORY.counter_in),
-            counter_out=self._counters.get("counter_out", NO_MEMORY.counter_out),
-            last_seq=self._last_seq,
+    async def _backwards(self, lane_id: str, kinds: Sequence[str]) -> AsyncIterator[JournalEvent]:
+        """A lane's events of these kinds by their numbers, newest first."""
+        of_lane = select(journal.c.lane_seq, journal.c.seq, journal.c.body).where(
+            journal.c.lane_id == lane_id, journal.c.kind.in_(kinds)
         )
+        query = of_lane.order_by(journal.c.lane_seq.desc(), journal.c.seq.desc()).limit(LANE_PAGE)
+        before = query
+        while True:
+            async with self._db.read() as connection:
+                page = (await connection.execute(before)).all()
+            for row in page:
+                yield decode_event(row.body)
+            if len(page) < LANE_PAGE:
+                return
+            number, seq, _ = page[-1]
+            earlier = (journal.c.lane_seq == number) & (journal.c.seq < seq)
+            before = query.where(journal.c.lane_seq <= number, or_(journal.c.lane_seq < number, earlier))
+
+
+def _counters(event: JournalEvent) -> dict[str, int]:
+    if isinstance(event, GrantIssued | PassageConfirmed | GrantReleased):
+        return {"counter_in": event.counter_in}
+    return accounted(event)

@@ -247,6 +247,12 @@ class TicketStore:
                 return
             last = page[-1].ticket_id
 
+    async def entitlements_of(self, ids: Sequence[TicketId]) -> list[tuple[TicketId, Entitlement]]:
+        """What these tickets allow, by id; those that were never sold are missing."""
+        async with self._db.read() as connection:
+            rows = await connection.execute(_tickets().where(tickets.c.ticket_id.in_(ids)).order_by(tickets.c.ticket_id))
+            return [(TicketId(row.ticket_id), _entitlement(row)) for row in rows]
+
     async def entitlement(self, ticket_id: TicketId) -> Entitlement | None:
         """What one ticket allows, or None."""
         async with self._db.read() as connection:

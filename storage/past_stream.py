@@ -67,11 +67,8 @@ async def _conflicts(books: LedgerBooks, events: Sequence[JournalEvent]) -> list
     conflicts: list[AdmissionConflict] = []
     ids: list[TicketId] = sorted(used)
     known = await books.ticket_events(ids)
-    for ticket_id in ids:
-        if len(known.get(ticket_id, ())) < 2:
-            continue  # one event cannot be one use too many
-        allowed = await books.entitlement(ticket_id)
-        conflict = None if allowed is None else find_conflict(ticket_id, allowed, known[ticket_id])
+    for ticket_id, allowed in await books.entitlements_of(ids):
+        conflict = find_conflict(ticket_id, allowed, known.get(ticket_id, []))
         if conflict is not None:
             conflicts.append(conflict)
     return conflicts
