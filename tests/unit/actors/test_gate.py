@@ -14,8 +14,11 @@ from orchestrator.settings import load_site
 from resort.clock import ManualClock
 from resort.errors import NotFound
 from resort.ids import GateId
+from resort.messages import StaffActed
 from resort.site_board import UNSERVED
+from storage.database import Database
 from storage.migrate import upgrade
+from storage.tickets_sql import pending_orders
 from tests.conftest import DEMO
 
 AT = datetime(2026, 12, 1, 1, 0, tzinfo=UTC)
@@ -69,6 +72,30 @@ async def test_an_order_is_kept_over_a_restart_though_no_lane_is_there(url: str)
         await gate.order_mode("l2", "open", "ann")
     async with running(url) as gate:
         assert (await gate.take_reports([])).modes == {"l1": "open", "l2": "open"}
+
+
+async def test_a_policy_is_kept_over_a_restart_and_every_order_waits_for_the_journal(url: str) -> None:
+    async with running(url) as gate:
+        assert (await gate.take_reports([])).policies == {}
+        await gate.order_policy("l2", frozenset({"standard"}), "ann", "queue")
+        await gate.order_mode("l1", "closed", "bob")
+        with pytest.raises(NotFound):
+            await gate.order_policy("l9", frozenset(), "ann", "")
+    async with running(url) as gate:
+        assert (await gate.take_reports([])).policies == {"l2": frozenset({"standard"})}
+        await gate.order_policy("l2", frozenset(), "ann", "")
+        assert (await gate.take_reports([])).policies == {"l2": frozenset()}
+    database = Database(url)
+    async with database.read() as connection:
+        orders = [order.event for order in await pending_orders(connection, 10)]
+    await database.dispose()
+    assert all(isinstance(order, StaffActed) for order in orders)
+    told = [(order.lane_id, order.by, order.action, order.note, order.outcome) for order in orders]  # type: ignore[union-attr]
+    assert told == [
+        ("l2", "ann", "policy", "queue", "standard"),
+        ("l1", "bob", "mode", "", "closed"),
+        ("l2", "ann", "policy", "", "nobody"),
+    ]
 
 
 async def test_an_unknown_lane_is_not_found_and_nothing_is_stored(url: str) -> None:
