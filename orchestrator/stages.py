@@ -48,7 +48,7 @@ class LoadOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hesitate: float = 0.01  # share of guests who do not turn the arm that was unlocked for them, and wait until it is locked
     turn_ms: tuple[float, float] = (3.0, 12.0)  # from the unlocking to the turn
     show_again_ms: float = 1_000.0  # who got no answer holds the code up again after this
-    patience_ms: float = 20_000.0  # and walks away after this: longer than any recovery, else a late answer meets the next guest
+    patience_ms: float = 20_000.0  # and walks away after this; longer than any recovery, or a late answer meets the next guest
     queue_limit: int = 100  # who finds a longer queue goes to the shortest one
     product: str = "single"
     hold: bool = False  # stay `stocked` until `go`
