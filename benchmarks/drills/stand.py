@@ -46,6 +46,12 @@ LOAD_LOOK_S = 0.1
 AFTER_S = 10.0  # of load that must be left when a fault strikes, so that its end is seen
 
 
+def noon_zone(hour: int) -> str:
+    """The zone in which it is noon at that hour of UTC: no run meets midnight, not even one whose clock jumps two hours."""
+    ahead = 12 - hour  # Etc's names count the other way round: GMT-3 is three hours ahead
+    return f"Etc/GMT{-ahead:+d}" if ahead else "Etc/GMT"
+
+
 class Stand:
     """Everything around one run. Use as an async context manager; `site` is open inside."""
 
@@ -198,7 +204,8 @@ class Stand:
         mark_for_drills(data)
         self._closers.push_async_callback(self.stage.stop)
         addresses = await self.stage.start(SITE_FILE, self.ask.seed)
-        self._site = with_addresses(load_site(SITE_FILE), addresses.buses, addresses.cameras)
+        site = msgspec.structs.replace(load_site(SITE_FILE), timezone=noon_zone(self.clock.now().at.hour))
+        self._site = with_addresses(site, addresses.buses, addresses.cameras)
         self.ports = {urlsplit(url).port or 0: lane_id for lane_id, url in addresses.cameras.items()}
         site_file = self.folder / "drill.yaml"
         site_file.write_text(yaml.safe_dump(msgspec.to_builtins(self._site), allow_unicode=True))
