@@ -75,7 +75,7 @@ class LaneMachine:
         self._ids = ids
         self._journal = LaneJournal(settings, ids)
         self._lamp = LaneLamp()
-        self._staff = StaffDesk(self._journal)
+        self._staff = StaffDesk(self._journal, settings.direction)
         self._exit = ExitDesk(settings, keys, ids, self._journal, self._lamp) if settings.direction == "exit" else None
         self._cycle = LaneCycle(settings.lane_id)
         self._watch = PassageWatch(self._journal, settings.limits.passage_timeout_ms)
@@ -340,7 +340,7 @@ class LaneMachine:
         repeated = self._staff.repeated(order)
         if repeated is not None:
             return repeated
-        objection = self._objection(order)
+        objection = self._staff.objection(order, self.lasting_state, self.cycle)
         if objection is not None:
             return self._staff.refuse(order, objection, now)
         if isinstance(order, AnnulLast):
@@ -354,21 +354,6 @@ class LaneMachine:
         grant = self._journal.grant_by_hand(scan_id, order, self._watch.arm.counter_in, now)
         self._deciding("AdmitByHand").grant = grant
         return [StoreGrant(grant, None, None)]
-
-    def _objection(self, order: StaffOrder) -> Reason | None:
-        """Why the order cannot be carried out now. A lane that staff have closed still lets somebody through by hand."""
-        if isinstance(order, AnnulLast):
-            if self._watch.open is not None:
-                return Reason.GRANT_OPEN  # it settles itself
-            return None if self._staff.can_annul else Reason.NOTHING_TO_ANNUL
-        if self._exit is not None:
-            return Reason.EXIT_LANE
-        state = self.lasting_state
-        if state == "released":
-            return Reason.LANE_RELEASED
-        if state in ("starting", "faulted"):
-            return Reason.TURNSTILE_UNAVAILABLE
-        return None if self.cycle is Cycle.IDLE else Reason.LANE_BUSY
 
     # ---- small parts
 

@@ -1,10 +1,11 @@
 """What staff order at one lane: let somebody pass by hand, take the last grant back, test a code. Pure.
 
 Everything ordered leaves a trace in the journal with the name of who ordered it: the grant, the annulment, or a `StaffActed`
-with what came of it. The lane machine says whether an order can be carried out now; this file says how it is answered.
+with what came of it. The lane machine carries an order out; this file says whether it can be, and how it is answered.
 """
 
 from resort.access.decision import Decision
+from resort.access.lane_cycle import Cycle
 from resort.access.lane_journal import LaneJournal
 from resort.access.lane_messages import (
     AdmitByHand,
@@ -21,6 +22,7 @@ from resort.access.reasons import Reason, explain
 from resort.clock import Moment
 from resort.ids import GrantId, TicketId
 from resort.messages import GrantIssued, GrantOutcome, GrantReleased
+from resort.site import Direction
 from resort.texts import Text
 
 REMEMBERED = 32  # orders that are not carried out again when they are repeated
@@ -35,15 +37,11 @@ def action_of(order: StaffOrder) -> str:
 class StaffDesk:
     """Answers staff at one lane, and knows the last guest, whose entry they may give back."""
 
-    def __init__(self, journal: LaneJournal) -> None:
+    def __init__(self, journal: LaneJournal, direction: Direction) -> None:
         self._journal = journal
+        self._direction = direction
         self._last: GrantOutcome | None = None
         self._carried_out: dict[str, Answer] = {}
-
-    @property
-    def can_annul(self) -> bool:
-        """Whether the last guest used an entry of a ticket."""
-        return self._last is not None
 
     def settled(self, outcome: GrantOutcome) -> None:
         """A grant came to its end: that guest is now the last one."""
@@ -54,6 +52,20 @@ class StaffDesk:
         """The answer to an order that was carried out already; None if it was not."""
         answer = self._carried_out.get(order.request_id)
         return None if answer is None else [answer]
+
+    def objection(self, order: StaffOrder, lasting_state: str, cycle: Cycle) -> Reason | None:
+        """Why the order cannot be carried out now. A lane that staff have closed still lets somebody through by hand."""
+        if isinstance(order, AnnulLast):
+            if cycle is Cycle.AWAITING_PASSAGE:
+                return Reason.GRANT_OPEN  # it settles itself
+            return None if self._last is not None else Reason.NOTHING_TO_ANNUL
+        if self._direction == "exit":
+            return Reason.EXIT_LANE
+        if lasting_state == "released":
+            return Reason.LANE_RELEASED
+        if lasting_state in ("starting", "faulted"):
+            return Reason.TURNSTILE_UNAVAILABLE
+        return None if cycle is Cycle.IDLE else Reason.LANE_BUSY
 
     def refuse(self, order: StaffOrder, reason: Reason, now: Moment, ticket_id: TicketId | None = None) -> list[Command]:
         """The order is not carried out."""
