@@ -51,6 +51,7 @@ class LaneStanding(msgspec.Struct, frozen=True):
     waiting: int | None
     pid: int
     tamper: bool | None = None
+    lasting: str = ""  # the state behind a guest's grant, or `state`
     reader_silent_s: float | None = None
     clock_skew_ms: float | None = None  # the lane's clock less the gate's, when the lane reported
     spool_percent: float | None = None
@@ -263,6 +264,7 @@ class GateActor:
             report.waiting,
             report.pid,
             tamper=report.tamper,
+            lasting=report.lasting,
             reader_silent_s=report.reader_silent_s,
             clock_skew_ms=self._skews.get(lane_id),
             spool_percent=report.spool_percent,

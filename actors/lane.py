@@ -112,7 +112,8 @@ class LaneActor:
 
     async def report(self) -> list[LaneReport]:
         """How the hosted lanes stand now."""
-        return [msgspec.structs.replace(lane.report(), pid=os.getpid()) for lane in self._lanes.values()]
+        own = {"pid": os.getpid(), "spool_percent": self._spool.percent_used}
+        return [msgspec.structs.replace(lane.report(), **own) for lane in self._lanes.values()]
 
     async def close(self) -> None:
         """Take no more codes, wait for open grants, free the devices."""

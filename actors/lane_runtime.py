@@ -72,6 +72,7 @@ class LaneReport(msgspec.Struct, frozen=True):
     busy: bool = False  # a guest is being served, or an outcome being stored
     at: datetime | None = None  # by the lane's own clock
     tamper: bool | None = None  # None: the turnstile cannot be read
+    lasting: str = ""  # what holds behind a guest's grant: the lasting state
     reader_silent_s: float | None = None  # since its code reader was last known to be there; None: it cannot tell
     spool_percent: float | None = None  # of its spool in use
 
@@ -177,6 +178,7 @@ class LaneRuntime:
             busy=self._busy,
             at=now.at,
             tamper=machine.status.tamper if machine.status is not None else None,
+            lasting=machine.lasting_state,
             reader_silent_s=self._reader_silent_s(now),
         )
 

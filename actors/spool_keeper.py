@@ -34,12 +34,21 @@ class DiskSpool(Protocol):
         """Raises SpoolFull when a grant would find no room."""
         ...
 
+    @property
+    def percent_used(self) -> float:
+        """How much of the room for grants is taken; 100: none is granted any more."""
+        ...
+
     async def flushed(self) -> None:
         """Wait until nothing is on its way to the disk."""
         ...
 
     def unconfirmed(self) -> list[JournalEvent]:
         """What SQL may not have."""
+        ...
+
+    def oldest(self) -> JournalEvent | None:
+        """The first of them."""
         ...
 
     def confirm(self, stored: Mapping[LaneId, int]) -> None:
@@ -89,6 +98,11 @@ class SpoolKeeper:
         """Raises SpoolFull when a grant, with all that may become of it, would find no room."""
         self._spool.check_room()
 
+    @property
+    def percent_used(self) -> float:
+        """How much of the spool's room for grants is taken."""
+        return self._spool.percent_used
+
     def unconfirmed(self) -> list[JournalEvent]:
         """What SQL may not have."""
         return self._spool.unconfirmed()
@@ -109,10 +123,9 @@ class SpoolKeeper:
                 stored = await self._central.stored(self._lanes)
                 # What was told past the ledger is kept while the gates decide: a lane that restarts folds it again.
                 self._spool.confirm({lane: max(stored.get(lane, 0), self._told.get(lane, 0)) for lane in self._lanes})
-            waiting = [event for event in self._spool.unconfirmed() if event.lane_seq > self._told.get(event.lane_id, 0)]
-            if waiting and (not at_ledger or self._is_late(waiting[0])):
-                for start in range(0, len(waiting), BATCH):
-                    self._told |= await self._journal.take_spooled(waiting[start : start + BATCH])
+            first = self._spool.oldest()
+            if first is not None and (not at_ledger or self._is_late(first)):
+                await self._tell_sql()
 
     async def close(self) -> None:
         """Stop tending and give the file free."""
@@ -120,6 +133,11 @@ class SpoolKeeper:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         await self._spool.close()
+
+    async def _tell_sql(self) -> None:
+        waiting = [event for event in self._spool.unconfirmed() if event.lane_seq > self._told.get(event.lane_id, 0)]
+        for start in range(0, len(waiting), BATCH):
+            self._told |= await self._journal.take_spooled(waiting[start : start + BATCH])
 
     def _is_late(self, first: JournalEvent) -> bool:
         now = self._clock.now()

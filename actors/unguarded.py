@@ -73,6 +73,7 @@ class _EmptySpool:
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
+        self.percent_used = 0.0
 
     async def append(self, events: Sequence[JournalEvent]) -> None:
         return None
@@ -85,6 +86,9 @@ class _EmptySpool:
 
     def unconfirmed(self) -> list[JournalEvent]:
         return []
+
+    def oldest(self) -> JournalEvent | None:
+        return None
 
     def confirm(self, stored: Mapping[LaneId, int]) -> None:
         return None

@@ -49,7 +49,7 @@ def _lane(gate_id: str, standing: LaneStanding) -> LaneSight:
     return LaneSight(
         gate_id,
         standing.lane_id,
-        standing.state,
+        standing.lasting or standing.state,  # an arm that fell silent under a guest's grant is faulted all the same
         standing.detail,
         standing.tamper,
         standing.reader_silent_s,

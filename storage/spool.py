@@ -122,6 +122,18 @@ class Spool:
             self._try_again()
             raise self._full()
 
+    @property
+    def percent_used(self) -> float:
+        """How much of the room for grants is taken, as far as the file may grow; 100: none is granted any more."""
+        if self._problem:
+            return 100.0
+        book = self._book
+        segments = book.allocated if self._shortage else max(self._most, book.allocated)
+        free = book.room() - self._queued + (segments - book.allocated) * book.segment
+        reserve = LEFT_BY_GRANTS * book.segment
+        whole = segments * book.segment - reserve
+        return 100.0 if whole <= 0 else min(100.0, max(0.0, 100.0 * (1.0 - (free - reserve) / whole)))
+
     async def flushed(self) -> None:
         """Wait until nothing is on its way to the disk."""
         await self._quiet.wait()
@@ -145,6 +157,10 @@ class Spool:
     def unconfirmed(self) -> list[JournalEvent]:
         """Events on disk that SQL may not have, in the order they were appended."""
         return self._book.unconfirmed()
+
+    def oldest(self) -> JournalEvent | None:
+        """The first of them."""
+        return self._book.oldest()
 
     def confirm(self, stored: Mapping[LaneId, int]) -> None:
         """SQL has every event of these lanes up to these numbers: forget them.

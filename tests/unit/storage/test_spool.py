@@ -180,6 +180,23 @@ async def test_a_full_spool_takes_no_grant_but_the_outcomes_of_all(spool: Spool,
     spool.check_room()
 
 
+async def test_it_tells_how_full_it_is(path: Path) -> None:
+    spool = small(path)
+    assert spool.percent_used < 40
+    last = await fill(spool)
+    assert spool.percent_used > 95
+    spool.confirm({LANE: last})
+    await spool.append([a_release(last + 1, a_grant(1))])
+    assert spool.percent_used < 40
+    await spool.close()
+    with disk_full():
+        again = small(path)
+        with pytest.raises(SpoolFull):
+            await again.append([a_grant(last + 2)])
+        assert again.percent_used == 100
+        await again.close()
+
+
 async def test_a_full_disk_is_met_before_a_grant(path: Path) -> None:
     with disk_full(2 * SMALL):
         spool = small(path)
