@@ -104,6 +104,31 @@ def test_the_language_can_be_switched(page: Page, site: RunningSite) -> None:
     expect(page.get_by_test_id("gate-village")).to_contain_text("Village gate")
 
 
+def test_an_alarm_shows_is_acknowledged_by_keyboard_and_goes(page: Page, site: RunningSite) -> None:
+    """The stage that plays the turnstiles is frozen: every arm is silent, until it goes on."""
+    _sign_in(page, site)
+    (stage,) = [process for process in site.family() if "sim.stage" in process.cmdline()]
+    alarm = page.get_by_test_id("alarm-lane_faulted:village-1")
+    stage.suspend()
+    try:
+        expect(alarm).to_contain_text("闸机故障或失联", timeout=PATIENCE_MS)
+        expect(alarm).to_contain_text("山门 · 1 号")
+        page.get_by_test_id("alarm-lane_faulted:village-1-acknowledge").focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_test_id("acknowledge-note")).to_be_focused()
+        page.keyboard.type("技术员在路上")
+        page.keyboard.press("Enter")
+        seen = page.get_by_test_id("alarm-lane_faulted:village-1-seen")
+        expect(seen).to_contain_text("admin", timeout=PATIENCE_MS)
+        expect(seen).to_contain_text("技术员在路上")
+        expect(page.get_by_test_id("acknowledge-dialog")).to_have_count(0)
+    finally:
+        stage.resume()
+    expect(alarm).to_have_count(0, timeout=PATIENCE_MS)
+    noted = site.until(lambda: site.sql("SELECT body FROM journal WHERE kind = 'AlarmAcknowledged'"), 10)
+    assert [msgspec.json.decode(body)["note"] for (body,) in noted] == ["技术员在路上"]
+
+
 def test_every_passage_comes_by_websocket(page: Page, site: RunningSite, record_property: object) -> None:
     """Each count that a frame shows is a passage in the journal. The delays are recorded, not asserted: see docs/api.md."""
     arrived: dict[tuple[str, int], float] = {}
