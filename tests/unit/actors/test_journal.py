@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from redis.asyncio import Redis
 
@@ -25,6 +26,7 @@ KEYS = LedgerKeys(SITE)
 AT = datetime(2026, 12, 1, 1, 0, tzinfo=UTC)
 PATIENCE_S = 30.0
 LANE = LaneId("l1")
+replace = msgspec.structs.replace
 
 
 def refusal(event_id: str) -> ScanRefused:
@@ -223,3 +225,60 @@ async def test_it_is_stuck_while_sql_takes_nothing(valkey_url: str, redis: Redis
         async with asyncio.timeout(PATIENCE_S):
             while (await actor.standing()).stuck:  # noqa: ASYNC110 - the actor tells it only when asked
                 await asyncio.sleep(0.01)
+
+
+def numbered(first: int, last: int, lane: LaneId = LANE) -> list[ScanRefused]:
+    return [replace(refusal(f"{lane}:{number}"), lane_id=lane, lane_seq=number) for number in range(first, last + 1)]
+
+
+async def test_how_far_sql_is_stands_in_the_ledger_lane_by_lane(
+    ledger: RedisLedger, redis: Redis, valkey_url: str, database_url: str
+) -> None:
+    other = LaneId("l2")
+    async with running(valkey_url, database_url) as actor:
+        await ledger.append([*numbered(1, 300), *numbered(1, 7, other), refusal("of no lane")])
+        assert await actor.drain(PATIENCE_S)
+        assert await redis.hgetall(KEYS.stored) == {b"l1": b"300", b"l2": b"7"}
+
+
+async def test_what_is_told_past_the_stream_is_stored_once_and_answered(
+    ledger: RedisLedger, redis: Redis, store: JournalStore, valkey_url: str, database_url: str
+) -> None:
+    events = numbered(1, 20)
+    async with running(valkey_url, database_url) as actor:
+        await ledger.append(events[:10])
+        assert await actor.drain(PATIENCE_S)
+        streamed = await store.last_stream_id()
+        assert await actor.take_spooled(events[5:]) == {LANE: 20}
+        assert await actor.take_spooled(events) == {LANE: 20}
+        assert await actor.take_spooled([]) == {}
+        await ledger.append(events[10:])  # and by the stream as well
+        assert await actor.drain(PATIENCE_S)
+        assert await redis.hgetall(KEYS.stored) == {b"l1": b"20"}
+    assert await stored(store) == events
+    assert await store.last_stream_id() == streamed
+
+
+async def test_events_are_taken_past_a_ledger_that_is_away(store: JournalStore, short_folder: Path, database_url: str) -> None:
+    async with running(f"unix://{short_folder}/nobody.sock", database_url) as actor:
+        assert await actor.take_spooled(numbered(1, 3)) == {LANE: 3}
+    assert await stored(store) == numbered(1, 3)
+
+
+async def test_while_sql_is_away_nothing_is_lost_and_afterwards_everything_drains(
+    ledger: RedisLedger, store: JournalStore, valkey_url: str, database_url: str
+) -> None:
+    """Somebody else writes to SQLite for longer than a writer waits."""
+    streamed, spooled = numbered(1, 3_000), numbered(1, 500, LaneId("l2"))
+    async with running(valkey_url, database_url) as actor:
+        lock = Database(database_url)
+        async with lock.write():
+            await ledger.append(streamed)
+            with pytest.raises(DatabaseUnavailable):
+                await actor.take_spooled(spooled)
+            assert not await stored(store)
+        await lock.dispose()
+        assert await actor.take_spooled(spooled) == {LaneId("l2"): 500}
+        assert await actor.drain(PATIENCE_S)
+    assert await store.count() == 3_500
+    assert await store.duplicates() == 0
