@@ -32,11 +32,12 @@ async def redis_cas_per_s(redis: Redis, clock: Clock, seconds: float, at_once: i
     began = clock.now()
     while clock.now().ms_since(began) < seconds * 1000:
         if at_once == 1:
-            await redis.evalsha(sha, 4, keys.epoch, lane, keys.journal, ticket, version, body, b"", "", version, b"{}")
+            call = (version, body, b"", "", version, b"{}", version + 1)
+            await redis.evalsha(sha, 4, keys.epoch, lane, keys.journal, ticket, *call)
         else:
             pipeline = redis.pipeline(transaction=False)
             for step in range(version, version + at_once):
-                pipeline.evalsha(sha, 4, keys.epoch, lane, keys.journal, ticket, step, body, b"", "", step, b"{}")
+                pipeline.evalsha(sha, 4, keys.epoch, lane, keys.journal, ticket, step, body, b"", "", step, b"{}", step + 1)
             await pipeline.execute()
         version += at_once
         done += at_once

@@ -35,27 +35,29 @@ from resort.messages import (
 from resort.ports import Conflict, LaneMemory, accounted
 from storage.script_pipeline import EPOCH_LOST, Script, ScriptPipeline, unavailable
 
-# KEYS: epoch, lane, journal, and the ticket if there is one. ARGV: number, event, open grant ('' none, '-' as it is), entry
-# counter or '', expected version, usage. Answers {1} when stored (now, or before: the number says so), else {0, v, e, u}.
-# An event that arrives after a newer one of its lane timed out long ago: it must not be stored any more.
+# KEYS: epoch, lane, journal, and the ticket if there is one. ARGV: number, event, open grant ('' none, '=' the event, '-' as it
+# is), entry counter or '', expected version, usage, new version. Answers {1} when stored (now, or before: the number says so),
+# else {0, v, e, u}. An event that comes after a newer one of its lane timed out long ago: it must not be stored any more.
 CHANGE = f"""
 if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('{EPOCH_LOST} the ledger must be rebuilt') end
-local s = tonumber(redis.call('HGET', KEYS[2], 's') or 0)
-local n = tonumber(ARGV[1])
-if n > 0 and s >= n then return {{1}} end
+local s = redis.call('HGET', KEYS[2], 's') or '0'
+local n = ARGV[1]
+if n == '0' then n = s elseif tonumber(s) >= tonumber(n) then return {{1}} end
 if KEYS[4] then
-  local t = redis.call('HMGET', KEYS[4], 'v', 'e', 'u')
-  if t[1] ~= ARGV[5] then return {{0, t[1], t[2], t[3]}} end
-  local v = string.format('%.0f', ARGV[5] + 1)
-  redis.call('HSET', KEYS[4], 'v', v, 'u', ARGV[6])
-  redis.call('XADD', KEYS[3], '*', 'e', ARGV[2], 'v', v)
+  if redis.call('HGET', KEYS[4], 'v') ~= ARGV[5] then
+    local t = redis.call('HMGET', KEYS[4], 'v', 'e', 'u')
+    return {{0, t[1], t[2], t[3]}}
+  end
+  redis.call('HSET', KEYS[4], 'v', ARGV[7], 'u', ARGV[6])
+  redis.call('XADD', KEYS[3], '*', 'e', ARGV[2], 'v', ARGV[7])
 else
   redis.call('XADD', KEYS[3], '*', 'e', ARGV[2])
 end
-local lane = {{'s', string.format('%.0f', math.max(s, n))}}
-if ARGV[3] ~= '-' then lane[3], lane[4] = 'g', ARGV[3] end
-if ARGV[4] ~= '' then lane[#lane + 1], lane[#lane + 2] = 'in', ARGV[4] end
-redis.call('HSET', KEYS[2], unpack(lane))
+local g = ARGV[3]
+if g == '=' then g = ARGV[2] end
+if g == '-' then redis.call('HSET', KEYS[2], 's', n)
+elseif ARGV[4] == '' then redis.call('HSET', KEYS[2], 's', n, 'g', g)
+else redis.call('HSET', KEYS[2], 's', n, 'g', g, 'in', ARGV[4]) end
 return {{1}}
 """
 
@@ -141,17 +143,16 @@ class RedisLedger:
 
     async def commit_grant(self, grant: GrantIssued, expected: TicketRecord | None, usage: Usage | None) -> Conflict | None:
         """Compare and set; see the port."""
-        body = encode_event(grant)
-        return await self._store(grant, expected, usage, body, body, str(grant.counter_in))
+        return await self._store(grant, expected, usage, "=", str(grant.counter_in))
 
     async def settle(self, outcome: GrantOutcome, expected: TicketRecord | None, usage: Usage | None) -> Conflict | None:
         """Compare and set; see the port."""
         counter = "" if isinstance(outcome, GrantOutcomeUnknown) else str(outcome.counter_in)
-        return await self._store(outcome, expected, usage, encode_event(outcome), b"", counter)
+        return await self._store(outcome, expected, usage, "", counter)
 
     async def amend(self, event: GrantAnnulled | TicketExited, expected: TicketRecord, usage: Usage) -> Conflict | None:
         """Compare and set; see the port."""
-        return await self._store(event, expected, usage, encode_event(event), b"-", "")
+        return await self._store(event, expected, usage, "-", "")
 
     async def append(self, events: Sequence[JournalEvent]) -> None:
         """Append events in order. Raises LedgerUnavailable when any may be missing."""
@@ -198,15 +199,14 @@ class RedisLedger:
         event: TicketEvent,
         expected: TicketRecord | None,
         usage: Usage | None,
-        body: bytes,
-        open_grant: bytes,
+        open_grant: str,
         counter: str,
     ) -> Conflict | None:
         keys: tuple[str, ...] = (self._keys.epoch, self._keys.lane(event.lane_id), self._keys.journal)
-        args: tuple[bytes | str | int, ...] = (event.lane_seq, body, open_grant, counter)
+        args: tuple[bytes | str | int, ...] = (event.lane_seq, encode_event(event), open_grant, counter)
         if event.ticket_id is not None and expected is not None:
             keys = (*keys, self._keys.ticket(event.ticket_id))
-            args = (*args, expected.version, _encoder.encode(usage))
+            args = (*args, expected.version, _encoder.encode(usage), expected.version + 1)
         answer = await self._pipeline.call(self._change, keys, args)
         if not isinstance(answer, list):
             raise LedgerUnavailable("The admission ledger", "it answered something unknown")

@@ -30,7 +30,7 @@ LANES = 10
 ROUNDS = 200
 SITE = "single-use"
 KEYS = SiteKeys(1, {1: b"k" * 32})
-COMPARISON = "if t[1] ~= ARGV[5] then"
+COMPARISON = "if redis.call('HGET', KEYS[4], 'v') ~= ARGV[5] then"
 
 
 class Simultaneous:
