@@ -20,7 +20,7 @@ import yaml
 from orchestrator.stages import LoadMix, LoadOrder, LoadTally
 from resort.errors import Bug, Invalid, Unavailable
 from resort.ids import LaneId
-from resort.site import AdmissionSite, CameraSite, GateSite, LaneSite, Site, TurnstileSite
+from resort.site import CameraSite, GateSite, LaneSite, Site, TurnstileSite
 from sim.stage_process import ROOT, StageProcess
 from sim.truth import DeviceOrdered, LoadBegan, read_truth
 
@@ -34,8 +34,8 @@ DRILL = ROOT / "config" / "drill.yaml"
 
 def written(site: Site, folder: Path, *gates: GateSite) -> Path:
     path = folder / "site.yaml"
-    # Without what the site says of gates that are left out.
-    tree = msgspec.to_builtins(msgspec.structs.replace(site, gates=list(gates), admission=AdmissionSite()))
+    admission = msgspec.structs.replace(site.admission, travel=[])  # it names gates that are left out here
+    tree = msgspec.to_builtins(msgspec.structs.replace(site, gates=list(gates), admission=admission))
     path.write_text(yaml.safe_dump(tree, allow_unicode=True), encoding="utf-8")
     return path
 
