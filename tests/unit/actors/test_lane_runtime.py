@@ -216,6 +216,16 @@ async def test_a_turnstile_that_goes_and_returns_is_told_twice(stand: Stand) -> 
     assert states == ["ready", "faulted", "ready"]
 
 
+async def test_an_arm_that_falls_silent_under_a_grant_is_reported_as_faulted(stand: Stand) -> None:
+    stand.held.hold_up()
+    await stand.ledger.until(has(GrantIssued))
+    stand.turnstile.reachable = False
+    await stand.ledger.until(has(LaneChanged, 2))
+    report = stand.lane.report()
+    assert (report.state, report.lasting, report.tamper) == ("awaiting_passage", "faulted", None)
+    assert report.at is not None
+
+
 async def test_a_killed_lane_finds_its_passage_and_pulses_nothing(stand: Stand) -> None:
     signals = stand.steel.subscribe()
     stand.steel.open_window_ms = 5_000
