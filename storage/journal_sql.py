@@ -4,12 +4,12 @@ Append only: nothing here changes or deletes a stored event. The stream in Redis
 not read it.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, case, distinct, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, case, distinct, exists, func, literal, select
 
 from resort.messages import (
     AlarmAcknowledged,
@@ -22,8 +22,6 @@ from resort.messages import (
     JournalEvent,
     PassageConfirmed,
     ScanRefused,
-    TicketEvent,
-    TicketExited,
     decode_event,
     encode_event,
 )
@@ -33,7 +31,6 @@ from storage.tables import journal, tickets
 
 START = "0-0"  # the stream id before the first entry
 PAST_STREAM = ""  # stands for the stream id of what was stored from a spool
-PAGE = 1_000  # events read at a time by iterators
 # Any fixed number: on PostgreSQL one writer at a time makes the order of `seq` the order of commits, so that a reader who
 # goes on after the last `seq` it saw misses nothing. SQLite has one writer anyway.
 _LOCK = 0x5E0_6A7F
@@ -133,27 +130,6 @@ class JournalStore:
     async def events_between(self, seq_from: int, seq_to: int) -> list[StoredEvent]:
         """The events from `seq_from` to `seq_to`, both included, in order."""
         return await self._stored(_events().where(journal.c.seq.between(seq_from, seq_to)))
-
-    async def ticket_events(self) -> AsyncIterator[TicketEvent]:
-        """Every event that changed a ticket's usage, or a lane's open grant, in order: what both are rebuilt from.
-
-        Events that are stored while the iterator runs are included.
-        """
-        seq = 0
-        while True:
-            changes = or_(journal.c.grant_id.is_not(None), journal.c.kind == TicketExited.__name__)
-            page = await self._stored(_events().where(journal.c.seq > seq, changes).limit(PAGE))
-            for stored in page:
-                if isinstance(stored.event, TicketEvent):
-                    yield stored.event
-            if len(page) < PAGE:
-                return
-            seq = page[-1].seq
-
-    async def newest_of_lanes(self) -> list[JournalEvent]:
-        """The newest event of each kind at each lane, in order: they say up to where every turn of an arm is accounted."""
-        newest = select(func.max(journal.c.seq)).group_by(journal.c.lane_id, journal.c.kind)
-        return [stored.event for stored in await self._stored(_events().where(journal.c.seq.in_(newest)))]
 
     async def alarm_events(self, since: datetime) -> list[AlarmEvent]:
         """Alarms raised, acknowledged and cleared since then, in order."""

@@ -23,7 +23,7 @@ from resort.messages import (
 from resort.site_board import LaneTotals
 from resort.texts import Text
 from storage.database import Database
-from storage.journal_sql import PAGE, JournalStore
+from storage.journal_sql import JournalStore
 from storage.migrate import upgrade
 from storage.tables import orders, tickets
 
@@ -73,7 +73,6 @@ async def test_an_empty_journal(store: JournalStore) -> None:
     assert await store.store([]) == 0
     assert (await store.last_stream_id(), await store.count(), await store.duplicates()) == ("0-0", 0, 0)
     assert await store.events_after(0, 10) == []
-    assert [event async for event in store.ticket_events()] == []
 
 
 async def test_events_come_back_whole_and_in_order(store: JournalStore) -> None:
@@ -167,14 +166,6 @@ async def test_a_ticket_may_be_used_as_often_as_it_was_sold_for(store: JournalSt
     assert await store.duplicates() == 0
     await put(store, passage("e3", "g3"))
     assert await store.duplicates() == 1
-
-
-async def test_ticket_events_are_all_grants_and_outcomes_in_order_over_several_pages(store: JournalStore) -> None:
-    events: list[JournalEvent] = []
-    for number in range(PAGE // 2 + 5):
-        events += [refusal(f"r{number}"), grant(f"g{number}"), passage(f"p{number}", f"g{number}")]
-    await put(store, *events)
-    assert [event async for event in store.ticket_events()] == [event for event in events if not isinstance(event, ScanRefused)]
 
 
 async def test_lane_totals_count_since_a_time_by_lane(store: JournalStore) -> None:
