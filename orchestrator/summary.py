@@ -1,8 +1,9 @@
 """What a run amounted to, counted from the journal's events and nothing else. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from resort.access.entitlement import Entitlement, persons_allowed
 from resort.figures import percentile
 from resort.ids import TicketId
 from resort.messages import GrantIssued, GrantOutcomeUnknown, GrantReleased, JournalEvent, PassageConfirmed, ScanRefused
@@ -10,8 +11,8 @@ from resort.messages import GrantIssued, GrantOutcomeUnknown, GrantReleased, Jou
 PERCENTS = (50, 95, 99)
 
 
-def count_duplicates(events: Iterable[JournalEvent], entries: dict[TicketId, int]) -> int:
-    """Event ids that occur more than once, plus passages beyond what their tickets allow (one entry where unknown)."""
+def count_duplicates(events: Iterable[JournalEvent], sold: Mapping[TicketId, Entitlement]) -> int:
+    """Event ids that occur more than once, plus passages beyond what the tickets `sold` allow."""
     ids: Counter[str] = Counter()
     passages: Counter[TicketId] = Counter()
     for event in events:
@@ -19,7 +20,8 @@ def count_duplicates(events: Iterable[JournalEvent], entries: dict[TicketId, int
         if isinstance(event, PassageConfirmed) and event.ticket_id is not None:
             passages[event.ticket_id] += 1
     repeated = sum(count - 1 for count in ids.values())
-    beyond = sum(max(0, count - entries.get(ticket_id, 1)) for ticket_id, count in passages.items())
+    allowed = {ticket_id: persons_allowed(entitlement) for ticket_id, entitlement in sold.items()}
+    beyond = sum(max(0, passages[ticket_id] - persons) for ticket_id, persons in allowed.items() if persons is not None)
     return repeated + beyond
 
 
