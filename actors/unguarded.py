@@ -4,6 +4,7 @@ For control runs of drills only (`resort/guards.py`); with all guards on nothing
 way of doing the same, which is what makes a control an honest one.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -17,7 +18,8 @@ from resort.messages import GrantAnnulled, GrantIssued, GrantOutcome, JournalEve
 from resort.ports import AdmissionLedger, Conflict, LaneMemory, Turnstile, TurnstileStatus
 from storage.spool import Spool
 
-TRIES = 4  # as many as a Modbus library's default
+TRIES = 12  # as patient as a Modbus library by default: 3 s, four times
+AGAIN_S = 0.25
 
 
 def ledger_under(guards: Guards, ledger: AdmissionLedger) -> AdmissionLedger:
@@ -114,7 +116,7 @@ class _RepeatingTurnstile:
             try:
                 return await self._turnstile.pulse_entry()
             except TurnstileUnreachable:
-                continue
+                await asyncio.sleep(AGAIN_S)
         await self._turnstile.pulse_entry()
 
     async def show(self, indicator: str) -> None:

@@ -64,6 +64,7 @@ PLANS = {
             "clock", (jump_clock,),
             {"recovery_max_s": SERVES_AGAIN_S},
             Guards(steady_clock=False), (*NEVER, "dead_lanes", "recovery_max_s"), clock=True, scans_per_kill=200,
+            hesitate=0.1,
         ),
         DrillPlan(
             "turnstile", (silence_turnstile,),

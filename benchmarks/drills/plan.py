@@ -32,6 +32,7 @@ class DrillPlan:
     scans_per_kill: int = 100
     pause_s: tuple[float, float] = (0.2, 1.5)  # of load before each fault
     mix: LoadMix = field(default_factory=LoadMix)
+    hesitate: float = 0.01  # share of guests who do not turn the arm that was unlocked for them
     turn_ms: tuple[float, float] = (
         3.0,
         12.0,

@@ -171,7 +171,7 @@ class Stand:
         self._loads += 1
         seed = self.ask.seed * 1_000 + self._loads
         plan, truth = self.plan, str(self.truth)
-        self._order = LoadOrder(truth, plan.rate_per_s, scans, seed, mix, turn_ms=plan.turn_ms)
+        self._order = LoadOrder(truth, plan.rate_per_s, scans, seed, mix, plan.hesitate, plan.turn_ms)
         self.told(f"load {self._loads}: {scans} guests, {self.plan.rate_per_s:g} a second")
         await self.stage.load(self.site.address, self._key, self.today, self._order)
         await self._until_phase(lambda tally: tally.phase in ("running", "done"), BUYING_S)
