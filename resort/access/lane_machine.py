@@ -140,8 +140,7 @@ class LaneMachine:
         commands += self._tell_state(now)
         if self.cycle is Cycle.IDLE and self._next_sighting is not None:
             sighting, self._next_sighting = self._next_sighting, None
-            if now.ms_since(sighting.read_at) <= self.settings.limits.repeat_code_ms:
-                commands += self._on_sighting(sighting, now)
+            commands += self._on_sighting(sighting, now)
         return commands
 
     def _take(self, stimulus: Stimulus, now: Moment) -> list[Command]:
@@ -238,6 +237,8 @@ class LaneMachine:
         if self.cycle is not Cycle.IDLE:
             self._next_sighting = sighting
             return []
+        if now.ms_since(sighting.read_at) > self.settings.limits.repeat_code_ms:
+            return []  # whoever held it up may have left; who has not is read again
         held = HeldScan(ScanId(self._ids.new("scan")), sighting.read_at, sighting.frame_at)
         if self._free_since is not None and self._free_since.tick_ns > held.frame_at.tick_ns:
             held.frame_at = self._free_since
