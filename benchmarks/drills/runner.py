@@ -35,10 +35,10 @@ async def run_drill(plan: DrillPlan, ask: DrillAsk, told: Callable[[str], None])
 
 async def _break_things(stand: Stand) -> None:
     for number in range(stand.ask.kills):
-        await stand.keep_loaded()
-        await asyncio.sleep(stand.dice.uniform(*stand.plan.pause_s))
         fault = stand.dice.choice(stand.plan.faults)
         try:
+            await stand.keep_loaded()
+            await asyncio.sleep(stand.dice.uniform(*stand.plan.pause_s))
             await fault(stand)
         except SnowgateError as error:
             stand.remarks.append(f"{fault.__name__}: {error}")
@@ -61,9 +61,11 @@ async def _closing_round(stand: Stand) -> int:
     lanes = list(stand.ports.values())
     began = stand.now_ns
     try:
+        if not (await stand.stage.tally()).done:
+            await stand.stage.pause()  # guests who wait at a lane that is beyond help
         await stand.begin_load(ROUND_SCANS * len(lanes), HONEST)
         await stand.until_left()
-    except Unavailable as error:
+    except SnowgateError as error:
         stand.remarks.append(f"closing round: {error}")
     await asyncio.sleep(0.1)  # the tail reads on
     dead = [lane_id for lane_id in lanes if stand.tail.unlocked_after(began, lane_id) is None]
