@@ -53,7 +53,7 @@ PLANS = {
         DrillPlan(
             "partition", (cut_gate, cut_everybody, slow_lines),
             {"recovery_max_s": SERVES_AGAIN_S, "rebuilt_max_s": REBUILT_S},
-            Guards(fence=False, handover=False, compare_and_set=False), NEVER, ledger="lines", scans_per_kill=300, mix=TWINS,
+            Guards(fence=False, handover=False), NEVER, ledger="lines", scans_per_kill=300, mix=TWINS,
         ),
         DrillPlan(
             "disk", (fill_disk,),
