@@ -30,7 +30,7 @@ from resort.guards import DrillSettings
 from resort.site import GateSite, Site
 
 OBJECT_STORE_BYTES = 80 * 1024 * 1024  # the smallest that Ray takes; frames and vectors never go through it
-START_S = 60.0
+START_S = 120.0  # eighteen processes import their libraries at once: a busy machine takes its time
 CLOSE_S = 5.0
 RETRY_S = 0.5
 QUIET_S = 0.05

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 import psutil
 
-OPEN_S = 90.0
+OPEN_S = 180.0
 T = TypeVar("T")
 
 
