@@ -15,6 +15,8 @@ SERVES_AGAIN_S = 5.0
 RESUMES_S = 0.5
 REBUILT_S = 30.0  # per 100,000 tickets, of which no drill sells so many
 TWINS = LoadMix(honest=40.0, twin=40.0)  # many codes at two lanes at the very same moment
+# Tickets that are shown at another gate soon after, as somebody does who tries what a gate that is cut off may not know.
+WANDERERS = LoadMix(honest=35.0, again_elsewhere=40.0, twin=20.0)
 SLOWLY = (10.0, 150.0)  # so that many stand before an open arm when something strikes
 
 PLANS = {
@@ -51,9 +53,9 @@ PLANS = {
             Guards(recovery=False), NEVER, scans_per_kill=200, turn_ms=SLOWLY,
         ),
         DrillPlan(
-            "partition", (cut_gate, cut_everybody, slow_lines),
+            "partition", (cut_gate, cut_gate, cut_everybody, slow_lines),
             {"recovery_max_s": SERVES_AGAIN_S, "rebuilt_max_s": REBUILT_S},
-            Guards(fence=False, handover=False), NEVER, ledger="lines", scans_per_kill=300, mix=TWINS,
+            Guards(fence=False, handover=False), NEVER, ledger="lines", scans_per_kill=300, mix=WANDERERS,
         ),
         DrillPlan(
             "disk", (fill_disk,),
