@@ -28,7 +28,7 @@ from resort.site_board import LaneSeen, SiteBoard
 from storage.database import Database
 from storage.journal_sql import JournalStore
 from storage.journal_stream import JournalStream
-from storage.redis_ledger import connect
+from storage.redis_client import connect
 
 RETRY_S = 0.2
 GATES_EVERY_S = 0.5

@@ -33,7 +33,8 @@ from storage.database import Database
 from storage.lane_modes import LaneModes
 from storage.lane_policies import LanePolicies
 from storage.ledger_books import LedgerBooks
-from storage.redis_ledger import RedisLedger, connect
+from storage.redis_client import connect
+from storage.redis_ledger import RedisLedger
 from storage.replica_source import ReplicaSource
 
 SILENT_MS = 3_000

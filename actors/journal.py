@@ -28,7 +28,8 @@ from storage.journal_stream import JournalStream, stream_order
 from storage.ledger_books import LedgerBooks
 from storage.past_stream import store_past_stream
 from storage.rebuild import begin_rebuild, finish_rebuild, is_whole
-from storage.redis_ledger import connect, ledger_term
+from storage.redis_client import connect
+from storage.redis_ledger import ledger_term
 
 BATCH = 1_000  # one transaction each; most hold what came within some milliseconds
 WAIT_MS = 500

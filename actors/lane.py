@@ -39,7 +39,8 @@ from resort.ids import GateId, LaneId, RandomIds
 from resort.ports import Turnstile
 from resort.site import GateSite, LaneClass, LaneSite, Site
 from storage.key_holders import KeyHolder
-from storage.redis_ledger import RedisLedger, connect
+from storage.redis_client import connect
+from storage.redis_ledger import RedisLedger
 from storage.spool import Spool
 
 REPORT_S = 1.0

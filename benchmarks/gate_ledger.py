@@ -20,7 +20,8 @@ from resort.clock import SystemClock
 from resort.errors import LedgerUnavailable
 from resort.ids import GateId, LaneId, TicketId
 from resort.messages import JournalEvent, TicketEvent
-from storage.redis_ledger import LedgerKeys, RedisLedger, connect
+from storage.redis_client import connect
+from storage.redis_ledger import LedgerKeys, RedisLedger
 from storage.spool import Spool
 
 SPOOL_BYTES = 128 << 20  # lanes of a bench write half a second's events as fast as they can

@@ -28,7 +28,8 @@ from resort.ids import GateId, LaneId, RandomIds, SeededIds, TicketId
 from resort.ports import AdmissionLedger, CodeSource, Turnstile
 from resort.site import LaneLimits
 from storage.entitlements_redis import RedisEntitlements
-from storage.redis_ledger import LedgerKeys, connect
+from storage.redis_client import connect
+from storage.redis_ledger import LedgerKeys
 from storage.valkey_server import ValkeyServer
 
 SITE = "bench"

@@ -27,7 +27,8 @@ from resort.site_board import UNSERVED
 from storage.database import Database
 from storage.journal_sql import JournalStore
 from storage.journal_stream import JournalStream
-from storage.redis_ledger import RedisLedger, connect
+from storage.redis_client import connect
+from storage.redis_ledger import RedisLedger
 
 TICK_S = 1.0
 RETRY_S = 0.5

@@ -25,7 +25,7 @@ from resort.errors import SnowgateError
 from storage.database import Database
 from storage.journal_sql import JournalStore
 from storage.migrate import upgrade
-from storage.redis_ledger import connect
+from storage.redis_client import connect
 from storage.valkey_server import ValkeyServer
 
 FREE_BYTES_NEEDED = 2 * 2**30

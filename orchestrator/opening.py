@@ -33,7 +33,8 @@ from storage.key_file import ensure_keys
 from storage.ledger_books import LedgerBooks
 from storage.migrate import upgrade
 from storage.rebuild import recover_ledger
-from storage.redis_ledger import LedgerKeys, connect
+from storage.redis_client import connect
+from storage.redis_ledger import LedgerKeys
 from storage.site_meta import SiteMeta
 from storage.valkey_server import ValkeyServer
 

@@ -17,7 +17,8 @@ from storage.database import Database
 from storage.entitlements_redis import RedisEntitlements
 from storage.journal_stream import JournalStream
 from storage.key_holders import KeyHolder
-from storage.redis_ledger import RedisLedger, connect
+from storage.redis_client import connect
+from storage.redis_ledger import RedisLedger
 from storage.rounds import Rounds
 
 KEYS_S = 1.0  # how often the key file is looked at

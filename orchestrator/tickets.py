@@ -40,7 +40,8 @@ from storage.key_file import ensure_keys
 from storage.lane_policies import LanePolicies
 from storage.migrate import upgrade
 from storage.orders_sql import StoredTicket, find_ticket
-from storage.redis_ledger import RedisLedger, connect
+from storage.redis_client import connect
+from storage.redis_ledger import RedisLedger
 from storage.tickets_sql import ticket_events, ticket_history
 
 WRONG = 2  # exit code: what was asked for makes no sense

@@ -110,11 +110,6 @@ class LedgerKeys:
         return f"{{snowgate:{self.site}}}:l:{lane_id}"
 
 
-def connect(url: str, timeout_s: float = 1.0) -> Redis:
-    """A client for `unix://…` or `redis://…`; nothing is sent before the first command."""
-    return Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, decode_responses=False)
-
-
 async def ledger_term(redis: Redis, site: str) -> int | None:
     """The term of a ledger that may be decided on; None when it has lost its memory. Raises LedgerUnavailable."""
     try:

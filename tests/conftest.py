@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from orchestrator.settings import load_site
 from resort.site import Site
-from storage.redis_ledger import connect
+from storage.redis_client import connect
 from storage.valkey_server import ValkeyServer
 
 DEMO = Path(__file__).parent.parent / "config" / "demo.yaml"

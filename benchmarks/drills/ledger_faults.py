@@ -12,7 +12,8 @@ from redis.exceptions import RedisError
 from benchmarks.drills.site_process import until
 from benchmarks.drills.stand import PATIENCE_S, Stand
 from resort.errors import Unavailable
-from storage.redis_ledger import LedgerKeys, connect
+from storage.redis_client import connect
+from storage.redis_ledger import LedgerKeys
 
 EPOCH = LedgerKeys(Path("drill.yaml").stem).epoch
 PER_TICKETS = 100_000

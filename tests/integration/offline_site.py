@@ -36,7 +36,8 @@ from storage.ledger_books import LedgerBooks
 from storage.orders_sql import StoredOrder, insert_order, insert_tickets
 from storage.past_stream import store_past_stream
 from storage.rebuild import begin_rebuild, finish_rebuild
-from storage.redis_ledger import RedisLedger, connect, ledger_term
+from storage.redis_client import connect
+from storage.redis_ledger import RedisLedger, ledger_term
 from storage.replica_source import ReplicaSource
 from storage.spool import Spool, read_spool
 

@@ -19,7 +19,8 @@ from resort.site import OfflineSite as OfflinePolicy
 from resort.site import Site
 from storage.database import Database
 from storage.migrate import upgrade
-from storage.redis_ledger import LedgerKeys, connect
+from storage.redis_client import connect
+from storage.redis_ledger import LedgerKeys
 from storage.valkey_server import ValkeyServer
 from tests.integration.offline_site import GATES, GRANTED, SITE, Lane, OfflineSite, opened
 

@@ -23,7 +23,8 @@ from resort.ports import Sighting
 from resort.site import LaneLimits
 from storage.entitlements_redis import RedisEntitlements
 from storage.journal_stream import JournalStream
-from storage.redis_ledger import CHANGE, LedgerKeys, RedisLedger, connect
+from storage.redis_client import connect
+from storage.redis_ledger import CHANGE, LedgerKeys, RedisLedger
 from storage.script_pipeline import Script
 
 LANES = 10

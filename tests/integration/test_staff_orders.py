@@ -28,7 +28,8 @@ from sim.memory_sales import MemoryNews
 from sim.ticket_shop import SHOP_KEYS, Shop, open_shop, shop_site
 from storage.entitlements_redis import RedisEntitlements
 from storage.journal_stream import JournalStream
-from storage.redis_ledger import LedgerKeys, RedisLedger, connect
+from storage.redis_client import connect
+from storage.redis_ledger import LedgerKeys, RedisLedger
 
 SITE = "staff-orders"
 LANES: tuple[tuple[str, LaneClass], ...] = (("l1", "standard"), ("l2", "standard"), ("l3", "standard"), ("fast", "fast"))

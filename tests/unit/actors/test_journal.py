@@ -19,7 +19,8 @@ from resort.messages import JournalEvent, LaneChanged, ScanRefused
 from storage.database import Database
 from storage.journal_sql import JournalStore
 from storage.migrate import upgrade
-from storage.redis_ledger import LedgerKeys, RedisLedger, connect
+from storage.redis_client import connect
+from storage.redis_ledger import LedgerKeys, RedisLedger
 
 SITE = "test"
 KEYS = LedgerKeys(SITE)

@@ -17,7 +17,8 @@ from storage.database import Database
 from storage.journal_sql import JournalStore
 from storage.journal_stream import JournalStream
 from storage.migrate import upgrade
-from storage.redis_ledger import LedgerKeys, RedisLedger, connect
+from storage.redis_client import connect
+from storage.redis_ledger import LedgerKeys, RedisLedger
 from storage.valkey_server import ValkeyServer
 
 SITE = "tail"

@@ -10,7 +10,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from benchmarks.drills.ledger_proxy import LedgerProxy
-from storage.redis_ledger import connect
+from storage.redis_client import connect
 from storage.valkey_server import ValkeyServer
 
 

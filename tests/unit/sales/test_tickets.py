@@ -37,7 +37,8 @@ from storage.journal_stream import JournalStream
 from storage.ledger_books import LedgerBooks
 from storage.orders_sql import find_ticket
 from storage.rebuild import ensure_ledger
-from storage.redis_ledger import LedgerKeys, RedisLedger, connect
+from storage.redis_client import connect
+from storage.redis_ledger import LedgerKeys, RedisLedger
 from storage.tables import staff_orders
 
 SITE = "desk"

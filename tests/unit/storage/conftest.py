@@ -13,7 +13,8 @@ from storage.database import Database
 from storage.entitlements_redis import RedisEntitlements
 from storage.journal_sql import JournalStore
 from storage.migrate import upgrade
-from storage.redis_ledger import RedisLedger, connect
+from storage.redis_client import connect
+from storage.redis_ledger import RedisLedger
 from tests.unit.storage.ledger_stand import ALLOWED, KEYS, SITE, TICKETS, Books, sell
 
 

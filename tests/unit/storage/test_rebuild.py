@@ -15,7 +15,7 @@ from resort.ports import Conflict, LaneMemory
 from storage.journal_stream import JournalStream, stream_order
 from storage.ledger_books import LedgerBooks
 from storage.rebuild import ensure_ledger
-from storage.redis_ledger import connect
+from storage.redis_client import connect
 from tests.unit.storage.ledger_stand import (
     EAST,
     FAR,

@@ -18,7 +18,8 @@ from resort.messages import GrantIssued, GrantOutcomeUnknown, PassageConfirmed, 
 from resort.ports import Conflict, LaneMemory
 from storage.entitlements_redis import RedisEntitlements
 from storage.journal_stream import JournalStream, stream_order
-from storage.redis_ledger import LedgerKeys, RedisLedger, connect
+from storage.redis_client import connect
+from storage.redis_ledger import LedgerKeys, RedisLedger
 
 SITE = "test"
 KEYS = LedgerKeys(SITE)

@@ -8,7 +8,7 @@ import pytest_asyncio
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from storage.redis_ledger import connect
+from storage.redis_client import connect
 from storage.redis_wire import Failure, RedisWire
 
 PATIENCE_S = 20.0

@@ -9,7 +9,7 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from resort.errors import LedgerUnavailable
-from storage.redis_ledger import connect
+from storage.redis_client import connect
 from storage.script_pipeline import EPOCH_LOST, Script, ScriptPipeline
 
 FENCE = "test:fence"

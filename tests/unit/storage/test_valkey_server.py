@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from resort.errors import Unavailable
-from storage.redis_ledger import connect
+from storage.redis_client import connect
 from storage.valkey_server import ValkeyServer
 
 
