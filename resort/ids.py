@@ -4,6 +4,7 @@ Every id is opaque text; the `NewType`s keep a lane's id from being passed where
 `IdSource` argument, so that a seeded source makes a whole day reproducible.
 """
 
+import os
 import random
 import secrets
 from typing import NewType, Protocol
@@ -32,12 +33,25 @@ class IdSource(Protocol):
         ...
 
 
+_ID_DIGITS = 20  # 80 bits in hexadecimal
+_AHEAD = 256
+# Drawn ahead: a lane asks twice for each guest, and each question to the operating system lets the disk's thread take the
+# interpreter. No secrets: tickets are drawn one by one.
+_drawn: list[str] = []
+os.register_at_fork(after_in_child=_drawn.clear)  # two processes never give the same
+
+
 class RandomIds:
     """Ids from the operating system's randomness (80 bits; 64 for tickets, which carry a MAC besides)."""
 
     def new(self, prefix: str) -> str:
         """A fresh id such as `scan_3f…`."""
-        return f"{prefix}_{secrets.token_hex(10)}"
+        try:
+            return f"{prefix}_{_drawn.pop()}"
+        except IndexError:
+            digits = secrets.token_hex(_AHEAD * _ID_DIGITS // 2)
+            _drawn.extend(digits[start : start + _ID_DIGITS] for start in range(0, len(digits), _ID_DIGITS))
+            return f"{prefix}_{_drawn.pop()}"
 
     def ticket_id(self) -> TicketId:
         """Sixteen hex digits of the operating system's randomness."""
