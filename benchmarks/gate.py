@@ -6,7 +6,8 @@ outcome, each event on the lane's own disk too), with codes already decoded. In 
 - rush: 64 lanes in two processes as fast as they go, with instant arms; limits: the bare script awaited one by one by one
   asyncio client, the same 64 at a time, and bare Ray actor calls with 64 under way;
 - arrivals: guests at random, 500 a second over 10 lanes, whether or not a lane is free; how long each waits for the verdict;
-- cycle: processor time of a passage over real Modbus TCP against that of its parts measured alone (`gate_cycle.py`).
+- cycle: processor time of a passage over real Modbus TCP against that of its parts measured alone, one at a time and, for
+  comparison, ten at once (`gate_cycle.py`).
 """
 
 import asyncio
@@ -34,7 +35,7 @@ TICKETS_PER_S = 9_000  # sold ahead per second of measuring; codes start over (a
 ARRIVALS_PER_S = 500
 ARRIVAL_LANES = 10
 WARM_S = 0.5
-CYCLE_LANES = 10
+CYCLE_AT_ONCE = {"": 1, "ten_": 10}  # how many are under way; names of figures begin so
 CYCLE_ROUNDS = 3  # whole and parts in turn, as a machine's speed changes over seconds
 # How often a passage needs each part.
 PARTS = {"verify": 1, "find": 1, "decide": 1, "grant": 1, "spool": 2, "pulse": 1, "lamp": 2, "rotation": 1, "passage": 1}
@@ -42,7 +43,7 @@ CYCLE_TICKETS_PER_S = 2_500
 
 
 async def measure(seed: int, seconds: float, told: Callable[[str], None]) -> Measured:
-    """Run the bench: `seconds` of rush and of arrivals, half of that for each limit, thrice that for the cycle's parts in all.
+    """Run the bench: `seconds` of rush and of arrivals, half of that for each limit, four times that for each cycle.
     Raises Unavailable."""
     figures: dict[str, float] = {}
     limits: dict[str, float] = {}
@@ -58,16 +59,18 @@ async def measure(seed: int, seconds: float, told: Callable[[str], None]) -> Mea
         told(f"letting {ARRIVALS_PER_S} guests a second come to {ARRIVAL_LANES} lanes …")
         figures |= await _arrivals(stand, seed, seconds)
         told("measuring a passage and its parts …")
-        whole_us, parts_us = await _cycle(stand, seed, seconds)
-    figures["cycle_cpu_us"] = whole_us
-    limits |= {f"{name}_cpu_us": part_us for name, part_us in parts_us.items()}
-    limits["parts_cpu_us"] = sum(parts_us[name] * times for name, times in PARTS.items())
+        cycles = await _cycles(stand, seed, seconds)
+    for prefix, (whole_us, parts_us) in cycles.items():
+        figures[f"{prefix}cycle_cpu_us"] = whole_us
+        limits |= {f"{prefix}{name}_cpu_us": part_us for name, part_us in parts_us.items()}
+        limits[f"{prefix}parts_cpu_us"] = sum(parts_us[name] * times for name, times in PARTS.items())
     scans_per_s = figures["scans_per_s"]
     ratios = {
         "scans_over_redis_awaited": scans_per_s / limits["redis_cas_awaited_per_s"],
         "scans_over_redis_pipelined": scans_per_s / limits["redis_cas_pipelined_per_s"],
         "scans_over_ray_calls": scans_per_s / limits["ray_calls_per_s"],
-        "cycle_cpu_over_parts": whole_us / limits["parts_cpu_us"],
+        "cycle_cpu_over_parts": figures["cycle_cpu_us"] / limits["parts_cpu_us"],
+        "ten_cycle_cpu_over_parts": figures["ten_cycle_cpu_us"] / limits["ten_parts_cpu_us"],
     }
     return Measured("gate", seed, machine(), figures, limits, {name: round(value, 3) for name, value in ratios.items()})
 
@@ -150,29 +153,35 @@ async def _arrivals(stand: Stand, seed: int, seconds: float) -> dict[str, float]
     }
 
 
-async def _cycle(stand: Stand, seed: int, seconds: float) -> tuple[float, dict[str, float]]:
-    """Microseconds of processor time of a passage, and of each of its parts."""
+async def _cycles(stand: Stand, seed: int, seconds: float) -> dict[str, tuple[float, dict[str, float]]]:
+    """By prefix: microseconds of processor time of a passage, and of each of its parts."""
+    number = max(CYCLE_AT_ONCE.values())
     steel: Any = ray.remote(SteelProcess).options(num_cpus=0, max_concurrency=8).remote()
-    ports = await steel.start.remote(CYCLE_LANES)
-    sold = await sell(stand, seed + 2, CYCLE_LANES + int(seconds * CYCLE_TICKETS_PER_S))
+    ports = await steel.start.remote(number)
+    sold = await sell(stand, seed + 2, number + int(2 * seconds * CYCLE_TICKETS_PER_S))
     host: Any = ray.remote(CycleProcess).options(num_cpus=0, max_concurrency=8)
     process = host.remote(stand.redis_url, stand.keys, ports, sold, stand.spools)
-    lanes, spooled = CycleProcess.lanes(CYCLE_LANES)
-    done: dict[str, int] = dict.fromkeys(("whole", *PARTS), 0)
-    used_s: dict[str, float] = dict.fromkeys(done, 0.0)
+    lanes, spooled = CycleProcess.lanes(number)
     async with journal_says_stored(stand.redis, SITE, lanes, spooled):
         pids = [stand.valkey_pid, await steel.pid.remote(), await process.start.remote()]
-        for _ in range(CYCLE_ROUNDS):
-            for name in done:
-                before_s = cpu_s(pids)
-                if name == "whole":
-                    done[name] += await process.whole.remote(seconds / CYCLE_ROUNDS)
-                else:
-                    done[name] += await process.part.remote(name, seconds / CYCLE_ROUNDS / 3)
-                used_s[name] += cpu_s(pids) - before_s
+        cycles = {prefix: await _cycle(process, pids, at_once, seconds) for prefix, at_once in CYCLE_AT_ONCE.items()}
         await process.close.remote()
     await steel.stop.remote()
     ray.kill(process)
     ray.kill(steel)
+    return cycles
+
+
+async def _cycle(process: Any, pids: list[int], at_once: int, seconds: float) -> tuple[float, dict[str, float]]:
+    done: dict[str, int] = dict.fromkeys(("whole", *PARTS), 0)
+    used_s: dict[str, float] = dict.fromkeys(done, 0.0)
+    for _ in range(CYCLE_ROUNDS):
+        for name in done:
+            before_s = cpu_s(pids)
+            if name == "whole":
+                done[name] += await process.whole.remote(at_once, seconds / CYCLE_ROUNDS)
+            else:
+                done[name] += await process.part.remote(name, at_once, seconds / CYCLE_ROUNDS / 3)
+            used_s[name] += cpu_s(pids) - before_s
     each_us = {name: used_s[name] / max(1, times) * 1e6 for name, times in done.items()}
     return each_us.pop("whole"), each_us

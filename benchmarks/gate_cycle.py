@@ -1,7 +1,9 @@
 """What a passage costs in processor time, whole and part by part, over real Modbus TCP: lanes, Valkey and the turnstiles'
 controllers in processes of their own.
 
-The whole is running lanes; the parts are the same calls that a lane makes, in bare loops with as many under way at once.
+The whole is running lanes; the parts are the same calls that a lane makes, in bare loops with as many under way at once: one
+for the ratio that counts, as then both sides pay for every waking of every process, and ten besides. Ten bare loops of one
+part run in step and share round trips, disk writes and wakings; ten lanes, each at another point of its passage, share few.
 What the whole costs beyond the sum of its parts is the lane itself: its machine, its tasks, and its waiting.
 """
 
@@ -115,10 +117,10 @@ class CycleProcess:
         collect_seldom()  # as lane actors do
         return os.getpid()
 
-    async def whole(self, seconds: float) -> int:
-        """Run the lanes; answers passages. Every code is of a ticket that may pass."""
+    async def whole(self, at_once: int, seconds: float) -> int:
+        """Run that many lanes; answers passages. Every code is of a ticket that may pass."""
         queues, runtimes = [], []
-        for index, turnstile in enumerate(self._lane_arms):
+        for index, turnstile in enumerate(self._lane_arms[:at_once]):
             arm = WatchedArm(turnstile)
             queue = CodeQueue(self._codes, arm, self._clock)
             queues.append(queue)
@@ -128,8 +130,8 @@ class CycleProcess:
         await asyncio.gather(*(runtime.stop(PATIENCE_S) for runtime in runtimes))
         return sum(queue.shown for queue in queues)
 
-    async def part(self, name: str, seconds: float) -> int:
-        """Run one part again and again; answers how often."""
+    async def part(self, name: str, at_once: int, seconds: float) -> int:
+        """Run one part again and again, `at_once` of it under way; answers how often."""
         pure: dict[str, Callable[[int], object]] = {"verify": self._verify, "decide": self._decide}
         if name in pure:
             return self._repeat_pure(pure[name], seconds)
@@ -142,7 +144,7 @@ class CycleProcess:
             "rotation": lambda index: self._part_arms[index].status(),
             "passage": self._settle,
         }
-        return await self._repeat(steps[name], seconds)
+        return await self._repeat(steps[name], at_once, seconds)
 
     async def close(self) -> None:
         """Hang up."""
@@ -159,7 +161,7 @@ class CycleProcess:
                 done += 1
         return done
 
-    async def _repeat(self, step: Step, seconds: float) -> int:
+    async def _repeat(self, step: Step, at_once: int, seconds: float) -> int:
         began = self._clock.now()
 
         async def again(index: int) -> int:
@@ -169,7 +171,7 @@ class CycleProcess:
                 done += 1
             return done
 
-        return sum(await asyncio.gather(*(again(index) for index in range(len(self._tickets)))))
+        return sum(await asyncio.gather(*(again(index) for index in range(at_once))))
 
     def _verify(self, index: int) -> None:
         assert isinstance(read_code(self._part_codes[index], self._keys, self._clock.now().at), CodeReading)

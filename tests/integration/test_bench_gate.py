@@ -63,6 +63,7 @@ async def test_the_gate_bench_measures_lanes_limits_arrivals_and_the_cycle(tmp_p
         "scans_over_redis_pipelined",
         "scans_over_ray_calls",
         "cycle_cpu_over_parts",
+        "ten_cycle_cpu_over_parts",
     }
     assert all(ratio > 0 for ratio in measured.ratios.values())
     assert {f"{name}_cpu_us" for name in PARTS} <= set(measured.limits)
