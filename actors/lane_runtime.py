@@ -34,6 +34,7 @@ from resort.access.lane_messages import (
     PulseAcknowledged,
     PulseTurnstile,
     PulseUncertain,
+    PulseUnsent,
     SettleGrant,
     ShowLamp,
     StaffOrder,
@@ -319,7 +320,7 @@ class LaneRuntime:
         try:
             await self._turnstile.pulse_entry()
         except TurnstileUnreachable as error:
-            return PulseUncertain(error.detail)
+            return PulseUncertain(error.detail) if error.sent else PulseUnsent(error.detail)
         acknowledged = self._clock.now()
         self._look_again()
         return PulseAcknowledged(acknowledged)

@@ -95,12 +95,12 @@ class _Bus:
         async with self._place_in_turn(unit):
             link = self._check_reachable(unit)
             if self._silent_units.get(unit, 0) > silences:  # while this one waited
-                raise self._unreachable(unit, "it stopped answering, nothing was sent")
+                raise self._unreachable(unit, "it stopped answering, nothing was sent", sent=False)
             heard = link.heard
             try:
                 body = await link.exchange(request, self._timeout_s)
-            except LinkLost:
-                raise self._unreachable(unit, link.detail) from None
+            except LinkLost as lost:
+                raise self._unreachable(unit, link.detail, sent=lost.sent) from None
             except Silence:
                 self._note_silence(link, unit, heard)
                 raise self._unreachable(unit, f"no answer within {self.settings.timeout_ms} ms") from None
@@ -115,7 +115,7 @@ class _Bus:
             async with asyncio.timeout(self._timeout_s):
                 await self._turn.acquire()
         except TimeoutError:
-            raise self._unreachable(unit, "the bus is busy, nothing was sent") from None
+            raise self._unreachable(unit, "the bus is busy, nothing was sent", sent=False) from None
         try:
             yield
         finally:
@@ -138,9 +138,9 @@ class _Bus:
 
     def _check_reachable(self, unit: int) -> ModbusLink:
         if self._link is None or self._link.lost.is_set():
-            raise self._unreachable(unit, "not connected")
+            raise self._unreachable(unit, "not connected", sent=False)
         if self._rest_until.get(unit, 0.0) > self._clock():
-            raise self._unreachable(unit, "it did not answer lately and is asked again within a second")
+            raise self._unreachable(unit, "it did not answer lately and is asked again within a second", sent=False)
         return self._link
 
     def _note_answer(self, unit: int) -> None:
@@ -161,8 +161,8 @@ class _Bus:
         elif self._silent_units[unit] >= DEAD_AFTER_SILENCES:
             self._rest_until[unit] = self._clock() + UNIT_REST_S
 
-    def _unreachable(self, unit: int, detail: str) -> TurnstileUnreachable:
-        return TurnstileUnreachable(f"Turnstile unit {unit} at {self.settings}", detail)
+    def _unreachable(self, unit: int, detail: str, *, sent: bool = True) -> TurnstileUnreachable:
+        return TurnstileUnreachable(f"Turnstile unit {unit} at {self.settings}", detail, sent=sent)
 
     async def _keep_connected(self) -> None:
         """Make the connection, wait for its loss, make the next."""

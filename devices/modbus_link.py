@@ -27,6 +27,10 @@ class Silence(Exception):
 class LinkLost(Exception):
     """The connection is gone; its detail says why. A request that was under way may or may not have been carried out."""
 
+    def __init__(self, detail: str, *, sent: bool = True) -> None:
+        super().__init__(detail)
+        self.sent = sent  # whether anything of the request was
+
 
 class _UnderWay:
     """The request that waits for its answer."""
@@ -76,7 +80,7 @@ class ModbusLink(asyncio.Protocol):
             # Its other half would be taken for the beginning of the next answer.
             self.drop("it sent half an answer")
         if self.lost.is_set() or self._transport is None:
-            raise LinkLost(self.detail)
+            raise LinkLost(self.detail, sent=False)
         asked = body_of(request)
         number = self._next_number()
         answer: asyncio.Future[bytes] = self._loop.create_future()

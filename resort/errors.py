@@ -196,9 +196,14 @@ class DatabaseUnavailable(Unavailable):
 
 
 class TurnstileUnreachable(Unavailable):
-    """The turnstile did not answer in time or answered nonsense. A pulse may or may not have happened."""
+    """The turnstile did not answer in time or answered nonsense. A pulse may or may not have happened, unless `sent` is False:
+    then nothing was sent, for certain."""
 
     code = "turnstile_unreachable"
+
+    def __init__(self, part: str, detail: str, *, sent: bool = True) -> None:
+        super().__init__(part, detail)
+        self.sent = sent
 
 
 class SpoolFull(Unavailable):

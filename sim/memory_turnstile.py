@@ -59,6 +59,6 @@ class MemoryTurnstile:
 
     def _check(self) -> None:
         if self._closed:
-            raise TurnstileUnreachable(_PART, "its connection was given back")
+            raise TurnstileUnreachable(_PART, "its connection was given back", sent=False)
         if not self.reachable:
-            raise TurnstileUnreachable(_PART, "not connected")
+            raise TurnstileUnreachable(_PART, "not connected", sent=False)

@@ -30,6 +30,7 @@ CYCLE_TABLE: dict[tuple[Cycle, str], Cycle] = {
     (Cycle.DECIDING, "grant_stored"): Cycle.AWAITING_PASSAGE,
     (Cycle.AWAITING_PASSAGE, "arm_turned"): Cycle.IDLE,
     (Cycle.AWAITING_PASSAGE, "arm_relocked"): Cycle.IDLE,
+    (Cycle.AWAITING_PASSAGE, "pulse_unsent"): Cycle.IDLE,
     (Cycle.AWAITING_PASSAGE, "outcome_unknown"): Cycle.IDLE,
 }
 

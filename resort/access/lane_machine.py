@@ -3,7 +3,7 @@
     STARTING ──recovered──► IDLE ──code_read · ordered · party_follows──► DECIDING ──grant_stored──► AWAITING_PASSAGE
         │                    ▲ ▲                                             │                              │
         └─grant_recovered─┐  │ └────────refused · answered · party_over──────┘                              │
-                          │  └────────────── arm_turned · arm_relocked · outcome_unknown ───────────────────┤
+                          │  └────── arm_turned · arm_relocked · pulse_unsent · outcome_unknown ────────────┤
                           └─────────────────────────────────────────────────────────────────────────────────┘
 
 The cycle above is a table. Beside it stand lasting facts (mode, policy, link to the turnstile, fault, fire release); what a
@@ -35,6 +35,7 @@ from resort.access.lane_messages import (
     PulseAcknowledged,
     PulseTurnstile,
     PulseUncertain,
+    PulseUnsent,
     SettleGrant,
     StaffOrder,
     Started,
@@ -54,7 +55,7 @@ from resort.access.rules import NOBODY_ELSE
 from resort.access.usage import use
 from resort.clock import Moment
 from resort.ids import IdSource, ScanId
-from resort.messages import GrantIssued
+from resort.messages import GrantIssued, GrantOutcome
 from resort.ports import Sighting, TurnstileStatus
 from resort.site import LaneClass
 
@@ -159,8 +160,8 @@ class LaneMachine:
                 return self._on_stored(now)
             case PulseAcknowledged():
                 return self._on_acknowledged(stimulus.acknowledged)
-            case PulseUncertain():
-                return self._on_uncertain(stimulus.detail)
+            case PulseUncertain() | PulseUnsent():
+                return self._on_unconfirmed(stimulus, now)
             case LedgerFailed():
                 return self._on_ledger_failed(stimulus.reason, now)
             case TurnstileLost():
@@ -216,10 +217,7 @@ class LaneMachine:
         opened = self._watch.open
         told = self._watch.account(status, asked, now)
         if told.outcome is not None:
-            self._cycle.move(told.trigger)
-            self._free_since = now
-            self._staff.settled(told.outcome)
-            commands += [SettleGrant(told.outcome), *self._lamp.show("idle", now)]
+            commands += [*self._close(told.trigger, told.outcome, now), *self._lamp.show("idle", now)]
         if told.uncontrolled is not None:
             commands.append(AppendEvent(told.uncontrolled))
         if opened is not None and told.trigger == "arm_turned":
@@ -320,12 +318,15 @@ class LaneMachine:
         opened.latency.open_ms = acknowledged.ms_since(opened.frame_at)
         return []
 
-    def _on_uncertain(self, detail: str) -> list[Command]:
+    def _on_unconfirmed(self, failed: PulseUncertain | PulseUnsent, now: Moment) -> list[Command]:
         if self._watch.open is None:
-            raise self._cycle.impossible("PulseUncertain")
+            raise self._cycle.impossible(type(failed).__name__)
         self.status = None
-        self._link_detail = detail
-        return []
+        self._link_detail = failed.detail
+        if isinstance(failed, PulseUncertain):
+            return []  # the counter will tell
+        outcome = self._watch.not_pulsed(now)
+        return [*self._lamp.show("refused", now, briefly=True), *self._close("pulse_unsent", outcome, now)]
 
     def _refuse(self, reason: Reason, now: Moment) -> list[Command]:
         held = self._deciding("refusal")
@@ -372,6 +373,13 @@ class LaneMachine:
         if state == "faulted":
             return self._link_detail if self.status is None else "the turnstile reports a fault"
         return {"closed": "closed by order", "released": "fire release is asserted"}.get(state, "")
+
+    def _close(self, trigger: str, outcome: GrantOutcome, now: Moment) -> list[Command]:
+        """The open grant has come to its end."""
+        self._cycle.move(trigger)
+        self._free_since = now
+        self._staff.settled(outcome)
+        return [SettleGrant(outcome)]
 
     def _hold(self, held: HeldScan, trigger: str) -> None:
         self._cycle.move(trigger)

@@ -70,6 +70,12 @@ class PulseUncertain(Stimulus, frozen=True):
     detail: str
 
 
+class PulseUnsent(Stimulus, frozen=True):
+    """The pulse did not leave this process: the arm is as it was, for certain."""
+
+    detail: str
+
+
 class TurnstileSeen(Stimulus, frozen=True):
     """A reading of the turnstile, and when it was asked for: what happened after that moment it cannot know."""
 
@@ -156,7 +162,7 @@ class StoreGrant(Command, frozen=True):
 
 
 class PulseTurnstile(Command, frozen=True):
-    """Unlock the arm once, never again; answer with `PulseAcknowledged` or `PulseUncertain`."""
+    """Unlock the arm once, never again; answer with `PulseAcknowledged`, `PulseUncertain` or `PulseUnsent`."""
 
 
 class ShowLamp(Command, frozen=True):

@@ -2,6 +2,7 @@
 
 - the counter moved: `PassageConfirmed`, also when a restarted lane finds that it moved;
 - it did not, the pulse was acknowledged in this process's life and the arm is locked again: `GrantReleased`;
+- the pulse never left this process: `GrantReleased` at once;
 - anything else (pulse not acknowledged, restart, counter lost): `GrantOutcomeUnknown`. Never pulsed again.
 
 Every turn inwards becomes exactly one event: a grant's passage first, the rest uncontrolled. Pure.
@@ -65,6 +66,12 @@ class PassageWatch:
             self.open = None
         self.arm.seen(status)
         return Accounted(trigger, outcome, uncontrolled)
+
+    def not_pulsed(self, now: Moment) -> GrantOutcome:
+        """The open grant never reached the arm: from now on no turn is its."""
+        opened, self.open = self.open, None
+        assert opened is not None
+        return self._journal.released(opened.grant, opened.latency, now)
 
     def _judge(
         self, opened: OpenGrant, turned: int | None, status: TurnstileStatus, asked: Moment, now: Moment

@@ -24,6 +24,7 @@ from resort.access.lane_messages import (
     PulseAcknowledged,
     PulseTurnstile,
     PulseUncertain,
+    PulseUnsent,
     SettleGrant,
     ShowLamp,
     Started,
@@ -166,7 +167,7 @@ class LaneSteel:
         try:
             at_once(self.turnstile.pulse_entry())
         except TurnstileUnreachable as error:
-            return PulseUncertain(error.detail)
+            return PulseUncertain(error.detail) if error.sent else PulseUnsent(error.detail)
         finally:
             self.pulses_taken += self.steel.pulses - before
         return PulseAcknowledged(self.clock.now())

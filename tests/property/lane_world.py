@@ -26,6 +26,7 @@ from resort.access.lane_messages import (
     PulseAcknowledged,
     PulseTurnstile,
     PulseUncertain,
+    PulseUnsent,
     SettleGrant,
     Started,
     Stimulus,
@@ -64,7 +65,7 @@ SOLD: dict[TicketId, Entitlement] = {
 }
 CODES = {ticket_id: issue_code(ticket_id, KEYS) for ticket_id in SOLD}
 LedgerFault = Literal["", "away", "answer lost"]
-PulseFault = Literal["", "lost", "unconfirmed"]
+PulseFault = Literal["", "unsent", "lost", "unconfirmed"]
 
 
 class WorldLane:
@@ -135,6 +136,8 @@ class WorldLane:
                 return self._store(command)
             case PulseTurnstile():
                 self.pulsed.append(self._granted)
+                if self.pulse_fault == "unsent":
+                    return PulseUnsent("not connected")
                 if self.pulse_fault != "lost":
                     self.unlocked_ms = OPEN_MS
                 return PulseUncertain("no answer") if self.pulse_fault else PulseAcknowledged(self.clock.now())

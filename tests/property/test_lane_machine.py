@@ -124,7 +124,7 @@ class LaneWorld(RuleBasedStateMachine):
     def ledger_breaks(self, name: str, how: LedgerFault) -> None:
         self.lanes[name].ledger_fault = how
 
-    @rule(name=lanes, how=st.sampled_from(["", "", "lost", "unconfirmed"]))
+    @rule(name=lanes, how=st.sampled_from(["", "", "unsent", "lost", "unconfirmed"]))
     def wire_breaks(self, name: str, how: PulseFault) -> None:
         self.lanes[name].pulse_fault = how
 

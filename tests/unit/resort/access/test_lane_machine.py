@@ -15,6 +15,7 @@ from resort.access.lane_messages import (
     ModeOrdered,
     PulseAcknowledged,
     PulseUncertain,
+    PulseUnsent,
     TicketFound,
     TurnstileLost,
 )
@@ -154,6 +155,18 @@ def test_an_unconfirmed_pulse_without_a_turn_is_unknown_and_never_pulsed_again()
     commands = stand.see()
     assert "PulseTurnstile" not in commands
     assert any(isinstance(stand.event(index), GrantOutcomeUnknown) for index in range(len(commands)))
+
+
+def test_a_pulse_that_was_never_sent_releases_the_grant_and_tells_the_guest() -> None:
+    stand = LaneStand()
+    stand.show()
+    stand.tell(TicketFound(RECORD))
+    stand.tell(GrantStored())
+    assert stand.tell(PulseUnsent("not connected")) == ["ShowLamp", "SettleGrant", "AppendEvent"]
+    assert isinstance(stand.event(1), GrantReleased)
+    assert stand.machine.lasting_state == "faulted"
+    stand.see(counter_in=8)  # somebody forced the arm: not this guest's passage
+    assert not isinstance(stand.event(), PassageConfirmed)
 
 
 def test_an_unconfirmed_pulse_with_a_turn_is_a_passage() -> None:
