@@ -15,7 +15,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from actors.ledger_links import Handover, HostedLanes, JournalLink, PeerGate, Route, Standing
 from actors.tasks import lifelong
@@ -86,6 +86,7 @@ class GateLedger:
         self._rejoined: Moment | None = None
         self._wake = asyncio.Event()
         self._collecting: tuple[int, asyncio.Task[list[JournalEvent]]] | None = None
+        self._probing: asyncio.Task[int | None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -93,10 +94,13 @@ class GateLedger:
         self._tasks = [lifelong(self._watch_for_ever(), "ledger watch"), lifelong(self._follow_for_ever(), "replica")]
 
     async def close(self) -> None:
-        """Stop both."""
-        for task in self._tasks:
+        """Stop both, and what they asked for."""
+        tasks: list[asyncio.Task[Any]] = [*self._tasks]
+        tasks += [self._probing] if self._probing is not None else []
+        tasks += [self._collecting[1]] if self._collecting is not None else []
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._source.close()
 
     def standing(self) -> Standing:
@@ -326,7 +330,15 @@ class GateLedger:
         return [event for answer in answers for event in answer.events]
 
     async def _probe(self) -> int | None:
-        """The term of a whole ledger; None when it is lost: away, without its memory, or too slow."""
+        """The term of a whole ledger; None when it is lost: away, without its memory, or too slow.
+
+        One question at a time serves everybody: when a ledger freezes every gate is asking, and another gate that wants to know
+        need not wait for a question that only begins then."""
+        if self._probing is None or self._probing.done():
+            self._probing = asyncio.create_task(self._look_at_ledger(), name="ledger probe")
+        return await asyncio.shield(self._probing)
+
+    async def _look_at_ledger(self) -> int | None:
         with contextlib.suppress(LedgerUnavailable):
             return await self._ask_ledger()
         return None

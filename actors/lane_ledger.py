@@ -72,11 +72,12 @@ class LaneLedger:
                     return record
             except LedgerUnavailable:
                 self._ask()
-        return await self._routed(
-            ticket_id,
-            lambda: self._central.find(ticket_id),
-            lambda gate, at: gate.find(at, ticket_id),
-        )
+        with self._counted():
+            return await self._routed(
+                ticket_id,
+                lambda: self._central.find(ticket_id),
+                lambda gate, at: gate.find(at, ticket_id),
+            )
 
     async def commit_grant(self, grant: GrantIssued, expected: TicketRecord | None, usage: Usage | None) -> Conflict | None:
         """See the port. Raises SpoolFull before anything was stored."""
@@ -120,9 +121,10 @@ class LaneLedger:
         """See the port. What the lane's spool has and a ledger may lack is told first: the process was killed in between."""
         own = [event for event in self._spool.unconfirmed() if event.lane_id == lane_id]
         await replay(self, own)
-        memory = await self._routed(
-            None, lambda: self._central.lane_memory(lane_id), lambda _gate, _at: self._own.memory(lane_id)
-        )
+        with self._counted():
+            memory = await self._routed(
+                None, lambda: self._central.lane_memory(lane_id), lambda _gate, _at: self._own.memory(lane_id)
+            )
         for event in own:
             memory = remember(memory, event)
         last_seq = max(memory.last_seq, self._spool.last_seq(lane_id))
@@ -164,7 +166,8 @@ class LaneLedger:
         centrally: Callable[[], Awaitable[T]],
         by_gate: Callable[[HomeGate, Route], Awaitable[T]],
     ) -> T:
-        """Run where the route says, elsewhere when it changes, for at most `PATIENCE_MS`. Raises LedgerUnavailable."""
+        """Run where the route says, elsewhere when it changes, for at most `PATIENCE_MS`. Raises LedgerUnavailable. Call it
+        counted: what only waits here for another route keeps nobody waiting in `hold`."""
         began = self._clock.now()
         while True:
             route, fences = self.route, self._fences
@@ -183,7 +186,11 @@ class LaneLedger:
                 if self._clock.now().ms_since(began) > PATIENCE_MS:
                     raise
             self._ask()
-            await self._until_moved(route)
+            self._end_one()
+            try:
+                await self._until_moved(route)
+            finally:
+                self._begin_one()
 
     async def _spooled(
         self,
@@ -247,14 +254,20 @@ class LaneLedger:
 
     @contextlib.contextmanager
     def _counted(self) -> Iterator[None]:
-        self._under_way += 1
-        self._quiet.clear()
+        self._begin_one()
         try:
             yield
         finally:
-            self._under_way -= 1
-            if not self._under_way:
-                self._quiet.set()
+            self._end_one()
+
+    def _begin_one(self) -> None:
+        self._under_way += 1
+        self._quiet.clear()
+
+    def _end_one(self) -> None:
+        self._under_way -= 1
+        if not self._under_way:
+            self._quiet.set()
 
     async def close(self) -> None:
         """End questions under way. The central ledger and the spool are closed by who opened them."""

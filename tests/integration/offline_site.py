@@ -199,7 +199,8 @@ class Lane:
     seq: int = 0
     turned: list[TicketId] = field(default_factory=list)
 
-    def _head(self, prefix: str) -> dict[str, object]:
+    def head(self, prefix: str) -> dict[str, object]:
+        """What every event of this lane begins with."""
         self.seq += 1
         return {
             "event_id": EventId(f"{prefix}-{self.lane_id}-{self.seq}"),
@@ -219,7 +220,7 @@ class Lane:
             if record.usage.used or record.usage.open is not None:
                 return "used"
             what = {"ticket_id": ticket_id, "scan_id": ScanId("s"), "product": "day", "unit": "adult"}
-            grant = GrantIssued(**self._head("grant"), **what, day=DAY, counter_in=self.counter)  # type: ignore[arg-type]
+            grant = GrantIssued(**self.head("grant"), **what, day=DAY, counter_in=self.counter)  # type: ignore[arg-type]
             usage = use(record.usage, grant)
             conflict = await self.ledger.commit_grant(grant, record, usage)
             if conflict is None:
@@ -227,7 +228,7 @@ class Lane:
             record = conflict.record
         self.turned.append(ticket_id)  # from here on the arm may turn
         self.counter += 1
-        head = self._head("passage") | {"grant_id": GrantId(grant.event_id), "ticket_id": ticket_id}
+        head = self.head("passage") | {"grant_id": GrantId(grant.event_id), "ticket_id": ticket_id}
         passage = PassageConfirmed(**head, counter_in=self.counter)  # type: ignore[arg-type]
         await self.settle(passage, TicketRecord(record.version + 1, record.entitlement, usage))
         return GRANTED

@@ -12,9 +12,10 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
+from actors.ledger_links import Route
 from resort.errors import LedgerUnavailable
 from resort.ids import TicketId
-from resort.messages import GrantIssued
+from resort.messages import GrantIssued, LaneChanged
 from resort.site import OfflineSite as OfflinePolicy
 from resort.site import Site
 from storage.database import Database
@@ -210,6 +211,21 @@ async def test_a_gate_cut_off_admits_by_policy_and_tells_afterwards(
         await site.until(lambda: at(site, "ledger"))
         assert await site.lanes[0].show(once) == "used"
         assert await used_in(site.journal.redis, site, [twice, once]) == [2, 1]
+
+
+async def test_tickets_are_given_back_without_waiting_for_who_only_waits(site: OfflineSite) -> None:
+    async with opened(site):
+        lane = site.lanes[0]
+        site.gates[lane.gate_id].cut = True
+        lane.ledger.take_route(Route("held", 0))
+        closed = LaneChanged(**lane.head("changed"), state="closed", detail="")  # type: ignore[arg-type]
+        told = asyncio.create_task(lane.ledger.append([closed]))
+        await asyncio.sleep(0)
+        handed = await lane.ledger.hold(0)
+        assert handed.events[-1] == closed
+        assert not told.done()  # else it was given up first, and every guest of the site had to wait for that
+        lane.ledger.take_route(Route("ledger", 0))
+        await told
 
 
 def _with_policy(site: Site, policy: OfflinePolicy) -> Site:
