@@ -93,6 +93,7 @@ class SiteProcess:
 
     async def kill(self) -> int:
         """SIGKILL to everything that belongs to it, all at once, as when the power goes; answers how many processes."""
+        self._freeze()
         family = self.family()
         _kill_first(family)
         for process in family:
@@ -108,12 +109,19 @@ class SiteProcess:
         if self._session is not None:
             await self._session.close()
             self._session = None
+        self._freeze()
         self.family()
         living = [process for process in self._ever.values() if process.is_running()]
         _kill_first(living)
         await asyncio.to_thread(end_processes, living)
         if self._process is not None:
             await self._process.wait()
+
+    def _freeze(self) -> None:
+        """Keep a site that is just opening from starting anything that nobody would find."""
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGSTOP)
 
     def said(self) -> str:
         """What its present life has said so far."""
