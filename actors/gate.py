@@ -16,7 +16,7 @@ from actors.calls import actor, ask
 from actors.gate_ledger import GateLedger
 from actors.gate_links import GateLink, LanesLink, RayJournal, spool_path
 from actors.lane_runtime import LaneReport
-from actors.ledger_links import Handover, PeerGate, Route, Standing
+from actors.ledger_links import GateOrders, Handover, PeerGate, Route, Standing
 from actors.names import NAMESPACE, lane_name
 from actors.replay import replay
 from resort.access.entitlement import TicketRecord, Usage
@@ -70,14 +70,6 @@ class GateHosting(msgspec.Struct, frozen=True):
     site_name: str
     spools: str  # the folder of the lanes' spools
     guards: Guards = Guards()
-
-
-class GateOrders(msgspec.Struct, frozen=True):
-    """What a gate wants of its lanes, as the answer to their reports."""
-
-    modes: dict[str, LaneMode]
-    route: Route
-    policies: dict[str, frozenset[LaneClass]] = {}  # whose tickets lanes admit besides their own; others: nobody's
 
 
 class GateActor:

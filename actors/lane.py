@@ -16,11 +16,10 @@ import ray
 from ray.exceptions import RayError
 
 from actors.collecting import collect_seldom
-from actors.gate import GateOrders
 from actors.gate_links import GateLink, RayJournal, spool_path
 from actors.lane_ledger import LaneLedger
 from actors.lane_runtime import LaneReport, LaneRuntime
-from actors.ledger_links import Handover, HomeGate, Route
+from actors.ledger_links import GateOrders, Handover, HomeGate, Route
 from actors.names import NAMESPACE, gate_name
 from actors.spool_keeper import SpoolKeeper
 from actors.tasks import lifelong

@@ -1,4 +1,4 @@
-"""What lanes, gates and the journal say to each other about the ledger: routes, handovers, and who can be called.
+"""What lanes, gates and the journal say to each other: orders, and about the ledger routes, handovers, and who can be called.
 
 Only shapes. A `Route` says where a lane decides:
 
@@ -16,9 +16,11 @@ from typing import Literal, Protocol
 import msgspec
 
 from resort.access.entitlement import TicketRecord, Usage
+from resort.access.lane_messages import LaneMode
 from resort.ids import GateId, LaneId, TicketId
 from resort.messages import JournalEvent, TicketEvent
 from resort.ports import AdmissionLedger, Conflict, LaneMemory
+from resort.site import LaneClass
 
 RouteKind = Literal["ledger", "home", "held", "alone"]
 
@@ -44,6 +46,14 @@ class Standing(msgspec.Struct, frozen=True):
     ready: bool
     tickets: int
     detail: str = ""
+
+
+class GateOrders(msgspec.Struct, frozen=True):
+    """What a gate wants of its lanes, as the answer to their reports."""
+
+    modes: dict[str, LaneMode]
+    route: Route
+    policies: dict[str, frozenset[LaneClass]] = {}  # whose tickets lanes admit besides their own; others: nobody's
 
 
 class CentralLedger(AdmissionLedger, Protocol):
