@@ -31,7 +31,7 @@ from resort.site import Site
 from storage.replica_source import SQL_VERSION, ReplicaSource
 
 WATCH_S = 0.05
-PROBE_S = 0.15  # a ledger that takes longer to answer, twice in a row, counts as lost
+PROBE_S = 0.12  # a ledger that takes longer to answer, twice in a row, counts as lost
 SILENCES = 2
 LATE_S = 0.03  # a time-out that rings later than this tells of this process, not of the ledger
 STARVED = 8  # such time-outs in a row are taken for a loss all the same
