@@ -281,8 +281,10 @@ class LaneRuntime:
             case PulseTurnstile():
                 return await self._pulse()
             case ShowLamp():
-                with contextlib.suppress(TurnstileUnreachable):
+                try:
                     await self._turnstile.show(command.lamp)
+                except TurnstileUnreachable:
+                    self._look_again()  # while the broken line is still down: else the silence is noticed twice as late
             case SettleGrant():
                 await self._until_stored(lambda: self._settle(command.outcome))
             case AppendEvent():

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -100,7 +101,8 @@ class Held:
 class Stand:
     """A lane with everything a test wants to touch."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: LaneLimits = LIMITS) -> None:
+        self.limits = limits
         self.clock = SystemClock()
         self.ledger = WatchedLedger()
         today = self.today = datetime.now(UTC).date()  # noqa: TID251 - the lane under test reads the real clock
@@ -113,7 +115,7 @@ class Stand:
     def build(self) -> None:
         """A new runtime on the same world, as after a restart."""
         self.held = Held()
-        settings = LaneSettings(GateId("north"), LaneId("north-1"), "standard", LIMITS, ZoneInfo("UTC"))
+        settings = LaneSettings(GateId("north"), LaneId("north-1"), "standard", self.limits, ZoneInfo("UTC"))
         self.turnstile = MemoryTurnstile(self.steel)
         self.lane = LaneRuntime(
             settings, "open", KEYS, self.ledger, self.turnstile, self.held, self.clock, RandomIds(), self.fatal.append
@@ -317,3 +319,14 @@ async def _polled(lane: LaneRuntime, times: int) -> None:
     """Wait until the consumer has had time for `times` readings of the turnstile."""
     for _ in range(times):
         await asyncio.sleep(LIMITS.poll_idle_ms / 1000 * 2)
+
+
+async def test_a_lamp_that_cannot_be_lit_has_the_turnstile_looked_at_at_once() -> None:
+    stand = Stand(msgspec.structs.replace(LIMITS, poll_idle_ms=3_600_000))
+    await stand.lane.start()
+    await stand.ledger.until(has(LaneChanged))
+    stand.turnstile.reachable = False
+    stand.held.hold_up(None)  # unreadable: nothing but the lamp is asked of the turnstile
+    await stand.ledger.until(has(LaneChanged, 2))
+    assert stand.lane.machine.lasting_state == "faulted"
+    await stand.lane.stop()
