@@ -18,6 +18,7 @@ from datetime import date
 from typing import Any, TypeVar
 
 from actors.ledger_links import Handover, HostedLanes, JournalLink, PeerGate, Route, Standing
+from actors.ledger_probe import LedgerProbe
 from actors.tasks import lifelong
 from resort.access.entitlement import TicketRecord, Usage
 from resort.access.home import home_gate
@@ -31,12 +32,9 @@ from resort.site import Site
 from storage.replica_source import SQL_VERSION, ReplicaSource
 
 WATCH_S = 0.05
-PROBE_S = 0.12  # a ledger that takes longer to answer, twice in a row, counts as lost
-SILENCES = 2
-LATE_S = 0.03  # a time-out that rings later than this tells of this process, not of the ledger
-STARVED = 8  # such time-outs in a row are taken for a loss all the same
 PEER_S = 0.3
 LOSE_MS = 900.0  # others that have the ledger, or do not answer, for so long: this gate is cut off
+HUNG_MS = 3_000.0  # an own lane's process that answers nothing for so long, while its tickets are needed, is ended
 THAW_MS = 4_000.0  # the journal that holds the gates still for longer has failed
 LEASE_MS = 2_500.0  # a home that reaches not every gate for so long may be cut off itself
 REJOIN_EVERY_MS = 500.0
@@ -86,7 +84,7 @@ class GateLedger:
         self._rejoined: Moment | None = None
         self._wake = asyncio.Event()
         self._collecting: tuple[int, asyncio.Task[list[JournalEvent]]] | None = None
-        self._probing: asyncio.Task[int | None] | None = None
+        self._probe = LedgerProbe(source)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -96,11 +94,11 @@ class GateLedger:
     async def close(self) -> None:
         """Stop both, and what they asked for."""
         tasks: list[asyncio.Task[Any]] = [*self._tasks]
-        tasks += [self._probing] if self._probing is not None else []
         tasks += [self._collecting[1]] if self._collecting is not None else []
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._probe.close()
         await self._source.close()
 
     def standing(self) -> Standing:
@@ -158,7 +156,7 @@ class GateLedger:
         """See the link."""
         if term < self.route.term or (term == self.route.term and self.route.kind == "ledger"):
             raise LedgerUnavailable("The gate", f"it is in term {self.route.term}")
-        if self.route.kind == "ledger" and await self._probe() is not None:
+        if self.route.kind == "ledger" and await self._probe.term() is not None:
             return Handover(whole=True)
         if term > self.route.term or self.route.kind == "alone":
             self._enter(Route("held", term), "the ledger is lost")
@@ -196,7 +194,7 @@ class GateLedger:
                 async with asyncio.timeout(WATCH_S):
                     await self._wake.wait()
             self._wake.clear()
-            whole = await self._probe()
+            whole = await self._probe.term()
             match self.route.kind:
                 case "ledger":
                     if whole is None or whole != self.route.term:
@@ -211,7 +209,7 @@ class GateLedger:
 
     async def _begin(self) -> None:
         """A gate that starts knows nothing: the ledger is whole if no other gate is in a newer term."""
-        whole = await self._probe()
+        whole = await self._probe.term()
         others: list[PeerGate | HostedLanes] = [*self._peers.values(), *self._lanes]
         terms = await asyncio.gather(*(_quietly(other.term()) for other in others))
         newest = max((term for term in terms if term is not None), default=0)
@@ -245,6 +243,8 @@ class GateLedger:
             await self._return(whole)  # a hiccup that nobody else saw
         elif self._clock.now().ms_since(self._since) > LOSE_MS:
             await self._go_alone(own)
+            if own is None and self._clock.now().ms_since(self._since) > HUNG_MS:
+                await self._end_hung()
 
     async def _go_alone(self, own: list[JournalEvent] | None) -> None:
         term = self.route.term
@@ -277,7 +277,7 @@ class GateLedger:
         ):
             self._enter(Route("held", max([self.route.term, *(term or 0 for term in terms)])), "a gate is away")
             return
-        reachable = whole is not None or await self._answers()
+        reachable = whole is not None or await self._probe.answers()
         if reachable and (self._rejoined is None or now.ms_since(self._rejoined) > REJOIN_EVERY_MS):
             self._rejoined = now
             await _quietly(self._journal.rejoin(self.route.term))
@@ -325,44 +325,16 @@ class GateLedger:
             self._collecting = (term, asyncio.create_task(asking, name="collecting"))
         return await asyncio.shield(self._collecting[1])
 
+    async def _end_hung(self) -> None:
+        """What a frozen process did, nobody can read while it lives: for its sake no gate of the site could decide."""
+        for lanes in self._lanes:
+            if await _quietly(lanes.term()) is None:
+                _log.error("gate %s: lanes that do not answer are ended, as their tickets are needed", self._gate_id)
+                await _quietly(lanes.end())
+
     async def _ask_lanes(self, ask: Callable[[HostedLanes], Awaitable[Handover]]) -> list[JournalEvent]:
         answers = await asyncio.gather(*(ask(lanes) for lanes in self._lanes))
         return [event for answer in answers for event in answer.events]
-
-    async def _probe(self) -> int | None:
-        """The term of a whole ledger; None when it is lost: away, without its memory, or too slow.
-
-        One question at a time serves everybody: when a ledger freezes every gate is asking, and another gate that wants to know
-        need not wait for a question that only begins then."""
-        if self._probing is None or self._probing.done():
-            self._probing = asyncio.create_task(self._look_at_ledger(), name="ledger probe")
-        return await asyncio.shield(self._probing)
-
-    async def _look_at_ledger(self) -> int | None:
-        with contextlib.suppress(LedgerUnavailable):
-            return await self._ask_ledger()
-        return None
-
-    async def _answers(self) -> bool:
-        with contextlib.suppress(LedgerUnavailable):
-            await self._ask_ledger()
-            return True
-        return False
-
-    async def _ask_ledger(self) -> int | None:
-        loop = asyncio.get_running_loop()
-        silences = starved = 0
-        while silences < SILENCES and starved < STARVED:
-            began = loop.time()
-            try:
-                async with asyncio.timeout(PROBE_S):
-                    return await self._source.term()
-            except TimeoutError:
-                if loop.time() - began > PROBE_S + LATE_S:
-                    starved += 1
-                else:
-                    silences += 1
-        raise LedgerUnavailable("The admission ledger", "it takes too long to answer")
 
     async def _read_sql(self) -> bool:
         try:

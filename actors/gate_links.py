@@ -4,6 +4,7 @@ Every failure of a call becomes LedgerUnavailable: whoever asks has another way 
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,11 @@ class LanesLink(_Link):
     async def take_route(self, route: Route) -> None:
         """See `HostedLanes`."""
         await self._ask("take_route", route)
+
+    async def end(self) -> None:
+        """See `HostedLanes`."""
+        with contextlib.suppress(RayError, ValueError):  # it is gone already
+            ray.kill(ray.get_actor(self._name, namespace=NAMESPACE), no_restart=False)
 
     async def term(self) -> int:
         """See `HostedLanes`."""

@@ -127,6 +127,10 @@ class HostedLanes(Protocol):
         """Decide there from now on: the gate's word is all that counts."""
         ...
 
+    async def end(self) -> None:
+        """End a process that answers nobody and still holds its spool, so that what it did can be read. It is started again."""
+        ...
+
     async def term(self) -> int:
         """The term of the lanes' route."""
         ...

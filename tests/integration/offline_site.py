@@ -112,6 +112,12 @@ class Lanes:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.ledger: LaneLedger | None = None
+        self.frozen: Lane | None = None  # alive, and answers nobody
+
+    async def end(self) -> None:
+        frozen, self.frozen = self.frozen, None
+        if frozen is not None:
+            await frozen.close()
 
     async def _or_spool(self) -> Handover:
         events = await asyncio.to_thread(read_spool, self.path)
@@ -331,6 +337,13 @@ class OfflineSite:
         self.lanes.remove(lane)
         await lane.close()
 
+    async def freeze_lane(self, lane: Lane) -> None:
+        """Its process lives, holds its spool and answers nobody."""
+        for door in self.doors[lane.gate_id]:
+            if door.ledger is lane.ledger:
+                door.ledger, door.frozen = None, lane
+        self.lanes.remove(lane)
+
     async def sell(self, number: int) -> list[TicketId]:
         """Single-use tickets, in SQL and, if it answers, in the ledger."""
         ids = RandomIds()
@@ -360,6 +373,9 @@ class OfflineSite:
                 await self.stop_gate(gate_id)
         for lane in list(self.lanes):
             await self.stop_lane(lane)
+        for doors in self.doors.values():
+            for door in doors:
+                await door.end()
 
 
 @contextlib.asynccontextmanager

@@ -228,6 +228,20 @@ async def test_tickets_are_given_back_without_waiting_for_who_only_waits(site: O
         await told
 
 
+async def test_a_frozen_lane_does_not_keep_the_others_from_deciding(site: OfflineSite, store: Store) -> None:
+    async with opened(site):
+        [ticket, other] = await site.sell(2)
+        lane = site.lanes[0]
+        for source in site.sources.values():
+            source.deaf = True
+        assert await lane.show(ticket) == GRANTED
+        await site.freeze_lane(lane)
+        await store.kill()
+        counts = await show_everywhere(site, [ticket, other])
+        assert counts[ticket] == 0
+        assert counts[other] == 1
+
+
 def _with_policy(site: Site, policy: OfflinePolicy) -> Site:
     return msgspec.structs.replace(site, offline=policy)
 
