@@ -124,9 +124,10 @@ class Stage(Protocol):
         """Make a turnstile report a fault, or end it."""
         ...
 
-    async def silence(self, lane_id: str, *, on: bool, obeys: bool = False) -> None:
+    async def silence(self, lane_id: str, *, on: bool, obeys: bool = False) -> int:
         """Make a turnstile answer nothing, with its connection left open, or end it. While it is silent it does nothing that it
-        is told, or, with `obeys`, everything: a pulse then unlocks the arm and is never confirmed."""
+        is told, or, with `obeys`, everything: a pulse then unlocks the arm and is never confirmed. Answers the monotonic tick
+        (ns) at which it began or ended."""
         ...
 
     async def stop(self) -> None:

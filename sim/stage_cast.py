@@ -103,6 +103,7 @@ class StageCast:
                 return await self._pause()
             case "release" | "fault" | "silence":
                 self._order_device(order)
+                return StageAnswer(tick_ns=self._clock.now().tick_ns)
             case _:
                 raise Invalid("do", f"{order.do} is no order of the stage")
         return StageAnswer()

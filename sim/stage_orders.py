@@ -34,10 +34,12 @@ class StageReady(msgspec.Struct, frozen=True):
 
 
 class StageAnswer(msgspec.Struct, frozen=True):
-    """One line of output after each order. `paused` says that the lanes are empty, with the guests' counts."""
+    """One line of output after each order. `paused` says that the lanes are empty, with the guests' counts; `tick_ns` when a
+    device was told."""
 
     number: int = 0
     problem: str = ""
     paused: bool = False
+    tick_ns: int = 0
     counts: dict[str, int] = {}
     tally: LoadTally | None = None

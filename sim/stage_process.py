@@ -88,9 +88,9 @@ class StageProcess:
         """See the protocol."""
         await self._ask("fault", lane=lane_id, on=on)
 
-    async def silence(self, lane_id: str, *, on: bool, obeys: bool = False) -> None:
+    async def silence(self, lane_id: str, *, on: bool, obeys: bool = False) -> int:
         """See the protocol."""
-        await self._ask("silence", lane=lane_id, on=on, obeys=obeys)
+        return (await self._ask("silence", lane=lane_id, on=on, obeys=obeys)).tick_ns
 
     async def stop(self) -> None:
         """See the protocol."""

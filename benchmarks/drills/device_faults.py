@@ -19,15 +19,14 @@ WRITERS = ("ray::LaneActor", "ray::JournalActor", "ray::GateActor")
 async def silence_turnstile(stand: Stand) -> None:
     """A controller answers nothing, with its connection open; half of them do what they are told all the same."""
     lane_id = stand.dice.choice(list(stand.ports.values()))
-    began = stand.now_ns
     stand.kills += 1
-    await stand.stage.silence(lane_id, on=True, obeys=stand.dice.random() < 0.5)
+    # By the stage's word: it is as busy as everybody, and may have gone on answering for a while after it was told.
+    began = await stand.stage.silence(lane_id, on=True, obeys=stand.dice.random() < 0.5)
     noticing = asyncio.create_task(_until_state(stand, lane_id, began, faulted=True), name="the board tells of it")
     try:
         await asyncio.sleep(stand.dice.uniform(*SILENCE_S))
     finally:
-        healed = stand.now_ns
-        await stand.stage.silence(lane_id, on=False)
+        healed = await stand.stage.silence(lane_id, on=False)
         noticed = noticing.done()
         noticing.cancel()
         await asyncio.gather(noticing, return_exceptions=True)

@@ -18,6 +18,7 @@ import pytest_asyncio
 import yaml
 
 from orchestrator.stages import LoadMix, LoadOrder, LoadTally
+from resort.clock import SystemClock
 from resort.errors import Bug, Invalid, Unavailable
 from resort.ids import LaneId
 from resort.site import CameraSite, GateSite, LaneSite, Site, TurnstileSite
@@ -158,7 +159,8 @@ async def test_a_drills_orders_go_through_the_pipes(stage: StageProcess, tmp_pat
     )  # forgers buy nothing
     await stage.load("http://127.0.0.1:1", "key", TODAY, order)
     await until_phase(stage, "stocked")
-    await stage.silence("north-1", on=True, obeys=True)
+    before = SystemClock().now().tick_ns
+    assert before < await stage.silence("north-1", on=True, obeys=True) < SystemClock().now().tick_ns
     await stage.go()
     tally = await until_phase(stage, "done")
     assert (tally.presented, tally.kinds, tally.done) == (5, {"forged": 5}, True)
