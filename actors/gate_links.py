@@ -22,7 +22,7 @@ from resort.ports import Conflict, LaneMemory
 from storage.spool import SUFFIX, read_spool
 
 ANSWER_S = 0.5
-HOLD_S = 2.0
+HOLD_S = 1.0  # all guests of the site wait meanwhile, so an attempt that cannot succeed is given up soon
 STORE_S = 5.0
 
 

@@ -28,7 +28,7 @@ from resort.ports import Conflict, LaneMemory
 PATIENCE_MS = 700.0  # how long an operation may wait for the gates to take over
 AGAIN_S = 0.02
 ASK_AGAIN_MS = 250.0
-HOLD_S = 1.0
+HOLD_S = 0.6  # over the longest call that can be under way; who only waits is not waited for
 T = TypeVar("T")
 _log = logging.getLogger("snowgate.lane")
 

@@ -48,7 +48,8 @@ class Rejoin:
             events = _all_events(answers)
             await self._store(events)
             await self._finish(rebuild, term)
-        except BaseException:
+        except BaseException as error:
+            _log.warning("the gates go on without the ledger, as giving the tickets back failed: %s", error)
             await asyncio.gather(*(gate.release(term) for gate in gates), return_exceptions=True)
             raise
         # Who does not hear it sees the epoch of its term.
