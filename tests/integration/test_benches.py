@@ -76,3 +76,10 @@ async def test_the_soak_says_how_much_lanes_grow(tmp_path: Path) -> None:
     assert measured.figures["scans"] > 0
     assert measured.figures["lane_start_mb"] > 0
     assert measured.ratios["lane_memory_end_over_start"] > 0
+
+
+async def test_the_rebuild_bench_says_how_long_an_empty_ledger_takes(tmp_path: Path) -> None:
+    measured = await _measured("rebuild", tmp_path / "rebuild.json")
+    assert measured.figures["tickets"] == 10_000
+    assert measured.figures["rebuilt_s"] > 0
+    assert measured.ratios["rebuilt_over_bare"] > 0
