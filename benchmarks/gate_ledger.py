@@ -84,18 +84,21 @@ async def journal_says_stored(redis: Redis, site: str, lanes: Sequence[str], alw
     """While the block runs, SQL is said to have what the ledger has of `lanes`, and anything of the lanes `always`."""
     keys = LedgerKeys(site)
 
-    async def say() -> None:
+    async def say() -> NoReturn:
         while True:
             pipeline = redis.pipeline(transaction=False)
             for lane in lanes:
                 pipeline.hget(keys.lane(lane), "s")
             numbers = dict(zip(lanes, await pipeline.execute(), strict=True)) | dict.fromkeys(always, 2**53)
-            await redis.hset(keys.stored, mapping={lane: int(number) for lane, number in numbers.items() if number})
+            if stored := {lane: int(number) for lane, number in numbers.items() if number}:  # nothing yet, at the beginning
+                await redis.hset(keys.stored, mapping=stored)
             await asyncio.sleep(STORED_S)
 
     task = asyncio.create_task(say(), name="stored")
     try:
         yield
+        if task.done() and (error := task.exception()) is not None:
+            raise error  # spools grew without end, and what was measured is something else
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
