@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from typing import NoReturn
 
 from redis.asyncio import Redis
@@ -90,7 +91,8 @@ async def journal_says_stored(redis: Redis, site: str, lanes: Sequence[str], alw
             for lane in lanes:
                 pipeline.hget(keys.lane(lane), "s")
             numbers = dict(zip(lanes, await pipeline.execute(), strict=True)) | dict.fromkeys(always, 2**53)
-            if stored := {lane: int(number) for lane, number in numbers.items() if number}:  # nothing yet, at the beginning
+            stored: dict[Any, Any] = {lane: int(number) for lane, number in numbers.items() if number}
+            if stored:  # nothing yet, at the beginning
                 await redis.hset(keys.stored, mapping=stored)
             await asyncio.sleep(STORED_S)
 
