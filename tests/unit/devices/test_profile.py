@@ -86,7 +86,7 @@ def test_an_unreadable_file_is_a_config_error(tmp_path: Path, content: bytes | N
         ("readings.fault.bit", 0, "readings.unlocked"),
         ("readings.fault", {"table": "input", "address": 1, "kind": "bit"}, "readings.fault"),
         ("readings.fault", {"table": "discrete", "address": 9, "kind": "bit", "bit": 1}, "readings.fault"),
-        ("readings.counter_in.kind", "u16", "readings.counter_in"),
+        ("readings.counter_in.kind", "bit", "readings.counter_in"),
         ("readings.counter_in.address", 3, "readings.counter_out"),
         ("readings.counter_in.address", 65535, "readings.counter_in"),
         ("readings.counter_in.address", 65536, "readings.counter_in.address"),
