@@ -300,6 +300,6 @@ def test_values_scattered_over_all_tables_are_read_in_few_requests() -> None:
         ("coil", 7, 1),
         ("discrete", 3, 1),
         ("discrete", 9, 1),
-        ("holding", 40, 3),
         ("input", 4, 2),
+        ("holding", 40, 3),  # the entry counter is read last
     ]
