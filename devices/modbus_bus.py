@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import msgspec
 from pymodbus.pdu import ModbusPDU
 
-from devices.modbus_frames import decode, describe_exception
+from devices.modbus_frames import NOT_BEGUN, decode, describe_exception
 from devices.modbus_link import LinkLost, ModbusLink, Silence
 from resort.errors import InvalidConfig, TurnstileUnreachable
 
@@ -106,7 +106,7 @@ class _Bus:
                 raise self._unreachable(unit, f"no answer within {self.settings.timeout_ms} ms") from None
         self._note_answer(unit)
         if body[0] & 0x80:
-            raise self._unreachable(unit, describe_exception(body[1]))
+            raise self._unreachable(unit, describe_exception(body[1]), sent=body[1] not in NOT_BEGUN)
         return decode(body)
 
     @contextlib.asynccontextmanager

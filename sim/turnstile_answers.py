@@ -6,6 +6,7 @@ port (as a gateway does).
 """
 
 from collections.abc import Mapping
+from typing import Literal
 
 from pymodbus.constants import ExcCodes
 from pymodbus.pdu import DecodePDU, ExceptionResponse, ModbusPDU
@@ -27,6 +28,7 @@ from devices.modbus_frames import frame as framed
 from devices.profile import Table
 from sim.turnstile_registers import RegisterRefused, TurnstileRegisters
 
+Spoiling = Literal["half", "renumbered"]  # an answer breaks off in the middle; it carries another transaction number
 _HEADER = 7
 _READ_TABLES: dict[int, Table] = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
 _WRITE_TABLES: dict[int, Table] = {5: "coil", 6: "holding", 15: "coil", 16: "holding"}
@@ -44,6 +46,11 @@ def answer_frame(units: Mapping[int, TurnstileRegisters], frame: bytes) -> bytes
     except RegisterRefused as refused:
         answer = ExceptionResponse(body[0] & 0x7F, refused.code)
     return framed(int.from_bytes(frame[:2], "big"), frame[6], body_of(answer))
+
+
+def spoilt(answer: bytes, how: Spoiling) -> bytes:
+    """A whole frame as a bad controller or line makes it."""
+    return answer[: len(answer) // 2] if how == "half" else bytes((answer[0] ^ 0x55, *answer[1:]))
 
 
 def _answer(units: Mapping[int, TurnstileRegisters], unit: int, body: bytes) -> ModbusPDU:
