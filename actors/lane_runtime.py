@@ -53,7 +53,7 @@ from resort.clock import Clock, Moment
 from resort.errors import Busy, LedgerUnavailable, SpoolFull, TurnstileUnreachable, Unavailable
 from resort.ids import GrantId, IdSource, TicketId
 from resort.messages import GrantAnnulled, GrantIssued, GrantOutcome, GrantReleased, JournalEvent, TicketExited
-from resort.ports import AdmissionLedger, Audible, CodeSource, LaneMemory, Turnstile
+from resort.ports import AdmissionLedger, Audible, CodeSource, LaneMemory, Recalling, Turnstile
 from resort.site import LaneClass
 
 RETRY_S = 0.1
@@ -205,7 +205,12 @@ class LaneRuntime:
             self._on_fatal(error)
 
     async def _consume(self) -> None:
-        await self._take(Started(await self._memory(), self._mode))
+        memory = await self._memory()
+        if isinstance(self._turnstile, Recalling):
+            self._turnstile.recall(memory.counter_in, memory.counter_out)
+            self._reading = None
+            self._look_again()
+        await self._take(Started(memory, self._mode))
         while True:
             await self._ready.wait()
             self._ready.clear()

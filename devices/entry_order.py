@@ -100,21 +100,28 @@ class NumberedWrite:
 
     async def _until_acknowledged(self, acknowledge: Acknowledge, number: int) -> None:
         """Look until the controller speaks of this order. Reading it again repeats nothing."""
-        points = {"number": acknowledge.number, "result": acknowledge.result}
-        clock = asyncio.get_running_loop().time
-        until = clock() + acknowledge.within_ms / 1000
-        while True:
-            try:
-                told = await self._values(points)
-            except TurnstileUnreachable as error:
-                # Whether or not the question was sent: the order was.
-                raise TurnstileUnreachable(error.part, f"{error.detail}; the order was sent", sent=True) from error
-            if told["number"] == number and told["result"] not in acknowledge.pending:
-                self._judge(acknowledge, told["result"])
-                return
-            if clock() + acknowledge.every_ms / 1000 > until:
-                raise self._failed(f"it did not acknowledge the order within {acknowledge.within_ms} ms")
-            await asyncio.sleep(acknowledge.every_ms / 1000)
+        if await self._is_decided(acknowledge, number):
+            return
+        if acknowledge.within_ms:
+            clock, pause_s = asyncio.get_running_loop().time, acknowledge.every_ms / 1000
+            until = clock() + acknowledge.within_ms / 1000
+            while clock() + pause_s <= until:
+                await asyncio.sleep(pause_s)
+                if await self._is_decided(acknowledge, number):
+                    return
+        raise self._failed(f"it did not acknowledge the order within {acknowledge.within_ms} ms")
+
+    async def _is_decided(self, acknowledge: Acknowledge, number: int) -> bool:
+        """Whether the controller says that this order was carried out. Raises TurnstileUnreachable when it says otherwise."""
+        try:
+            told = await self._values({"number": acknowledge.number, "result": acknowledge.result})
+        except TurnstileUnreachable as error:
+            # Whether or not the question was sent: the order was.
+            raise TurnstileUnreachable(error.part, f"{error.detail}; the order was sent", sent=True) from error
+        if told["number"] != number or told["result"] in acknowledge.pending:
+            return False
+        self._judge(acknowledge, told["result"])
+        return True
 
     def _judge(self, acknowledge: Acknowledge, result: int) -> None:
         if result == acknowledge.done:

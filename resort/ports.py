@@ -61,6 +61,15 @@ class Turnstile(Protocol):
         ...
 
 
+@runtime_checkable
+class Recalling(Protocol):
+    """A turnstile whose counters may be narrower than 32 bits: it goes on from what its lane remembers."""
+
+    def recall(self, counter_in: int | None, counter_out: int | None) -> None:
+        """The counters up to which the lane knows every turn; None: nothing is known. Readings before it count for nothing."""
+        ...
+
+
 class Sighting(msgspec.Struct, frozen=True):
     """What a code reader saw: a text, or (text None) something held up that cannot be read. `frame_at`: frame received."""
 
