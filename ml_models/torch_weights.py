@@ -85,19 +85,11 @@ def read_weights(content: bytes) -> dict[str, Array]:
         for key in keys:
             storage = storages[key]
             (length,) = struct.unpack("<q", file.read(8))
-            raw = file.read(length * storage.dtype.itemsize)
-            if length != storage.length:
+            if length != storage.length or length < 0:
                 raise Invalid("checkpoint", "a storage has another length than was announced")
-            storage.elements = np.frombuffer(raw, storage.dtype, length)
+            storage.elements = np.frombuffer(file.read(length * storage.dtype.itemsize), storage.dtype, length)
         return {name.removeprefix("module."): tensor.resolve() for name, tensor in state.items()}
-    except (
-        pickle.UnpicklingError,
-        EOFError,
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        IndexError,
-        struct.error,
-    ) as error:
+    except Invalid:
+        raise
+    except Exception as error:  # a pickle of nonsense may raise anything
         raise Invalid("checkpoint", f"it can't be read ({error})") from None

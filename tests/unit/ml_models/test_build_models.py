@@ -12,7 +12,7 @@ from ml_models.build_models import SFACE, build
 from ml_models.manifest import Manifest, Origin, PinnedModel, PinnedPackage, problems
 from ml_models.onnx_folding import fold
 from resort.errors import Bug, PartMissing
-from tests.unit.ml_models.conftest import put_wheel
+from tests.unit.ml_models.wheels import put_wheel
 
 MEMBER = "carrier/model.onnx"
 
