@@ -107,8 +107,9 @@ class _Examination:
             pulsed = ("pulse_unlocks", "relocks", "pulse_not_counted")
             await self._step(pulsed, ("reachable", "locked_at_rest"), partial(pulse, bench))
             able = ("reachable", "locked_at_rest", "pulse_unlocks", "relocks")
-            await self._step(("turn_counted_once",), able if self._attendant else (), partial(turn, bench))
-            await self._step(("way_out_counted",), ("reachable",) if self._attendant else (), partial(way_out, bench))
+            counting = ("reachable", "counters_rest")
+            await self._step(("turn_counted_once",), (*able, *counting) if self._attendant else (), partial(turn, bench))
+            await self._step(("way_out_counted",), counting if self._attendant else (), partial(way_out, bench))
             await self._step(("fire_release",), ("reachable",), partial(fire_release, bench))
             await self._step(("neighbours",), able if other_units else (), partial(neighbours, bench))
 
@@ -133,19 +134,17 @@ class _Examination:
     async def leave(self, other_units: Sequence[int]) -> None:
         """Lamp idle, arm locked: of every unit that may have been moved, over a connection of its own."""
         if not self._moved:
-            self._note(Finding("restored", "skipped", "nothing was moved"))
+            if self._found:  # else not even the address made sense
+                self._note(Finding("restored", "skipped", "nothing was moved"))
             return
-        wrong: list[str] = []
+        all_well, said = True, list[str]()
         for unit in (self._site.unit, *other_units):
             async with AsyncExitStack() as stack:
-                site = msgspec.structs.replace(self._site, unit=unit)
-                bench = await self._bench(stack, BusRegistry(), site)
-                wrong += [f"unit {unit}: {problem}" for problem in await restore(bench, AWAY_MS)]
-        if wrong:
-            self._note(Finding("restored", "fail", "; ".join(wrong)))
-        else:
-            lamp_too = ", its lamp idle" if self._profile.commands.indicator is not None else ""
-            self._note(Finding("restored", "pass", f"its arm left to itself{lamp_too}"))
+                bench = await self._bench(stack, BusRegistry(), msgspec.structs.replace(self._site, unit=unit))
+                well, how = await restore(bench, AWAY_MS)
+                all_well = all_well and well
+                said.append(f"unit {unit}: {how}")
+        self._note(Finding("restored", "pass" if all_well else "fail", "; ".join(said)))
 
     async def _bench(self, stack: AsyncExitStack, buses: BusRegistry, site: TurnstileSite) -> Bench:
         turnstile = await open_turnstile(buses, site, self._profile)

@@ -8,6 +8,7 @@ while it measures widens the bounds, and never fails a good controller.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from devices.conformance_bench import Bench, Watched
 from devices.conformance_card import Finding
@@ -81,7 +82,7 @@ async def turn(bench: Bench) -> list[Finding]:
             return untried(("turn_counted_once",), blocked)
         await bench.attendant.ask("Go through the arm now, once.")
         await bench.turnstile.pulse_entry()
-        _, turned = await bench.look_until(lambda status: status.counter_in != before.counter_in, bench.window_end_ms)  # noqa: B023
+        _, turned = await bench.look_until(partial(_counted, before), bench.window_end_ms)
         if turned:
             return [await _judge_turn(bench, before)]
         await bench.wait_locked()
@@ -94,10 +95,7 @@ async def way_out(bench: Bench) -> list[Finding]:
         return [Finding("way_out_counted", "skipped", "nobody is there to turn the arm (--attended)")]
     before = (await bench.look()).status
     await bench.attendant.ask("Go back out through the arm, once.")
-    _, turned = await bench.look_until(
-        lambda status: (status.counter_in, status.counter_out) != (before.counter_in, before.counter_out),
-        bench.limits.push_within_s * 1000,
-    )
+    _, turned = await bench.look_until(partial(_counted, before), bench.limits.push_within_s * 1000)
     if not turned:
         return [Finding("way_out_counted", "fail", "no turn was counted: is the way out free, and counter_out right?")]
     after = await _settled(bench)
@@ -240,6 +238,10 @@ async def _settled(bench: Bench) -> TurnstileStatus:
         await bench.pause()
         status = (await bench.look()).status
     return status
+
+
+def _counted(before: TurnstileStatus, status: TurnstileStatus) -> bool:
+    return (status.counter_in, status.counter_out) != (before.counter_in, before.counter_out)
 
 
 def _why_no_pulse(status: TurnstileStatus) -> str:

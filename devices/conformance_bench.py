@@ -104,22 +104,23 @@ class Bench:
         return locked
 
 
-async def restore(bench: Bench, silent_for_ms: float) -> list[str]:
+async def restore(bench: Bench, silent_for_ms: float) -> tuple[bool, str]:
     """Lamp to idle and wait until the arm is locked, patiently with a controller that is away for the moment.
 
-    Answers what could not be put right, in words. Raises nothing of the device's.
+    Answers whether all is as it must be, and how it was left. Raises nothing of the device's.
     """
-    wrong: list[str] = []
     began = bench.clock.now()
     while True:
         try:
             if bench.profile.commands.indicator is not None:
                 await bench.turnstile.show("idle")
             status = await bench.turnstile.status()
-            if status.unlocked and not status.fire_release and not await bench.wait_locked():
-                wrong.append("its arm is still unlocked: look after it")
-            return wrong
+            if status.fire_release:
+                return True, "free, as the fire panel wants it"
+            if not await bench.wait_locked():
+                return False, "STILL UNLOCKED, look after it"
+            return True, "locked" if bench.profile.commands.indicator is None else "locked, lamp idle"
         except TurnstileUnreachable as error:
             if bench.clock.now().ms_since(began) > silent_for_ms:
-                return [f"nobody can tell how it was left ({error.detail}): look after its arm and its lamp"]
+                return False, f"nobody knows ({error.detail}), LOOK AFTER ITS ARM AND LAMP"
             await bench.pause()

@@ -78,7 +78,8 @@ async def late_reply(bench: Bench, tap: TappedLine) -> list[Finding]:
             pass
         finally:
             tap.holding = False
-        if await _first_pulse(bench) is None:
+        before = await _first_pulse(bench)
+        if before is None:
             break
         ordered, tap.deliver_held = bench.clock.now(), tap.held > 0
         delivered = tap.deliver_held
@@ -86,10 +87,9 @@ async def late_reply(bench: Bench, tap: TappedLine) -> list[Finding]:
         tap.deliver_held = False
         if seen is None:
             return [Finding("late_reply", "fail", "a late answer, and it is not served any more")]
-        if not seen.status.unlocked and seen.answered.ms_since(ordered) >= bench.window_ms - bench.limits.tolerance_ms(
-            bench.profile
-        ):
-            continue  # the window may have been over: this tells nothing
+        shut_by_now = seen.answered.ms_since(ordered) >= bench.window_ms - bench.limits.tolerance_ms(bench.profile)
+        if not seen.status.unlocked and (shut_by_now or seen.status.counter_in != before.status.counter_in):
+            continue  # the window was over, or somebody turned the arm: this tells nothing
         if not seen.status.unlocked:
             return [Finding("late_reply", "fail", "a late answer (locked) was taken for the new one (unlocked)")]
         how = "came before the true one and was thrown away" if delivered else "ended with the connection that it belonged to"

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from orchestrator.device_command import device
 from orchestrator.doctor import examine
 from orchestrator.drills import Drill, DrillAsk
 from orchestrator.keys import channel_key, keys
@@ -26,6 +27,7 @@ app.add_typer(user, name="user")
 app.add_typer(keys, name="keys")
 app.add_typer(channel_key, name="channel-key")
 app.add_typer(ticket, name="ticket")
+app.add_typer(device, name="device")
 
 
 @app.command()
