@@ -57,7 +57,7 @@ async def reconnect(bench: Bench, tap: TappedLine) -> list[Finding]:
     repeated = tap.writes - writes - 1
     figures = {"served_again_ms": served_ms}
     if repeated > 0:
-        return [Finding("reconnect", "fail", f"{repeated} orders more than were given went over the line", figures)]
+        return [Finding("reconnect", "fail", f"{repeated} more than the one order that was given went over the line", figures)]
     if high == float("inf"):
         return [Finding("reconnect", "fail", "the arm did not lock again after the line was cut", figures)]
     if served_ms > limit:

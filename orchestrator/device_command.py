@@ -7,8 +7,8 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -110,9 +110,8 @@ def device_play(
 
 
 async def _examined(named: str, profile: TurnstileProfile, address: str, units: tuple[int, ...], *, attended: bool) -> Card:
-    # Edges of the line are the card's to tell, in its own words.
-    logging.getLogger("devices").setLevel(logging.ERROR)
     async with AsyncExitStack() as stack:
+        stack.enter_context(_quiet_devices())
         if address == SIMULATED:
             address = await stack.enter_async_context(_simulated(PlayOrder(named, units)))
         somebody: Attendant | None = None
@@ -127,6 +126,18 @@ async def _examined(named: str, profile: TurnstileProfile, address: str, units: 
             other_units=units[1:],
             attendant=somebody,
         )
+
+
+@contextmanager
+def _quiet_devices() -> Iterator[None]:
+    """Edges of the line are the card's to tell, in its own words."""
+    log = logging.getLogger("devices")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 @asynccontextmanager
