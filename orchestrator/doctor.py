@@ -17,7 +17,7 @@ import msgspec
 from redis.exceptions import RedisError
 from sqlalchemy import text
 
-from devices.code_reader import zbar_problem
+from devices.code_engines import zbar_problem
 from ml_models.manifest import load_manifest, problems
 from orchestrator.settings import REDIS_URL, Places, load_site, places
 from resort.clock import SystemClock

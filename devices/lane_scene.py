@@ -1,0 +1,180 @@
+"""What a lane's camera shows when nobody is there, learned as it goes; whether something is held up, and how the light is.
+
+Looks at a thin lattice of lines, a tenth of the frame: it runs on every frame and must cost little beside a decoder that takes
+a third of a millisecond. Decodes nothing and knows no time.
+"""
+
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from devices.code_engines import Box, Grey
+
+# The empty scene is remembered as the texture of tiles: a code has many strong edges, an empty lane, a coat or a cloud few.
+TEXTURE_WIDTH = 320  # lines are averaged down to about this width first, which takes sensor noise away
+TILE_PX = 20  # edge of a tile in the averaged frame
+LINES_A_TILE = 2
+EDGE_LEVELS = 24.0  # no step counts for more: a coat has one steep edge where a code has many
+RISE_LEVELS = 6.0  # twice the mean grey step between neighbours by which a tile must exceed the empty scene's,
+RISE_FACTOR = 2.0  # and how many times as much as the empty scene it must have
+LEAST_LIGHT = 0.2  # of the empty scene's brightness; below it grain and code are one
+COVERED_ENTER = 0.025  # share of tiles from which something is held up
+COVERED_LEAVE = 0.012  # and below which it is gone: one value for both would flicker
+LEARNING = 0.05  # weight of a new empty frame in the remembered scene
+LEARNING_COVERED = 0.001  # and of a covered one: a camera that was moved finds its new empty scene within minutes
+
+DARK_MEAN = 22.0  # grey level below which no reader works reliably
+WHITE, GLARE_SHARE = 250.0, 0.25  # so much of the picture is white
+DULL_SHARE = 0.5  # edges and contrast below this share of the clean lens's
+DULL_LOOKS = 12  # so many looks in a row: one guest in a white coat is no dirt
+LIGHT_EVERY = 8  # the light is judged on one of so many frames: half a second at 15 frames/s
+GAIN, LOSS = 0.05, 1e-5  # the clean lens is learned quickly when it is clearer, and forgotten within about a day when it is not
+
+View = Literal["clear", "dark", "glare", "dull"]
+
+
+class Light(msgspec.Struct, frozen=True, gc=False):
+    """How the picture is exposed. `sharpness` and `contrast` are shares of its brightness, so that dusk changes neither."""
+
+    brightness: float  # mean grey level, 0 to 255
+    white: float  # share of the picture that is clipped, 0 to 1
+    sharpness: float  # mean grey step between neighbours
+    contrast: float  # standard deviation of grey levels
+
+
+class LaneScene:
+    """One camera's scene. `look` at every frame, in their order; then `occupied`, `covered` and `view` say how it stands."""
+
+    def __init__(self) -> None:
+        self.occupied = False
+        self.covered: Box | None = None  # where something is held up, with a margin
+        self.view: View = "clear"
+        self.light: Light | None = None
+        self._empty: NDArray[np.float32] | None = None
+        self._brightness = 1.0  # of the empty scene
+        self._looks = 0
+        self._clean: tuple[float, float] | None = None  # sharpness and contrast of the empty scene through a clean lens
+        self._dull = 0
+
+    @property
+    def known(self) -> bool:
+        """Whether an empty scene was seen yet, so that anything can be told from it."""
+        return self._empty is not None
+
+    def look(self, grey: Grey, *, has_text: bool) -> None:
+        """Learn the empty scene, and tell whether this frame has much more texture than it."""
+        sample = _sample(grey)
+        tiles = _texture(sample)
+        brightness = float(sample[::2, ::8].mean()) + 1 if sample.size else 1.0
+        if self._empty is None or self._empty.shape != tiles.shape:
+            # The first frame is taken for empty unless a code was read in it. If something unreadable was held up just
+            # then, it will be missed; the scene is learned right as soon as it is gone.
+            self._empty = None if has_text else tiles
+            self._brightness = brightness
+            self.occupied, self.covered = False, None
+            return
+        risen = self._risen(tiles, brightness)
+        share = np.count_nonzero(risen) / max(1, risen.size)
+        self.occupied = share >= (COVERED_LEAVE if self.occupied else COVERED_ENTER)
+        self.covered = _around(risen, grey.shape) if self.occupied else None
+        weight = LEARNING_COVERED if self.occupied or has_text else LEARNING
+        self._empty += weight * (tiles - self._empty)
+        self._brightness += weight * (brightness - self._brightness)
+        self._looks += 1
+        if self._looks % LIGHT_EVERY == 0:
+            self._judge(_light(sample), empty=not (self.occupied or has_text))
+
+    def _risen(self, tiles: NDArray[np.float32], brightness: float) -> NDArray[np.bool_]:
+        """Which tiles have much more texture than they should.
+
+        A light that goes out takes texture away in proportion, and leaves the grain: a tile must also exceed what is common
+        in this very frame.
+        """
+        assert self._empty is not None
+        dimmed = min(1.0, max(LEAST_LIGHT, brightness / self._brightness))
+        common = np.partition(tiles, tiles.size * 3 // 10, axis=None)[tiles.size * 3 // 10] if tiles.size else 0.0
+        usual = np.maximum(self._empty * dimmed, common)
+        risen: NDArray[np.bool_] = tiles > np.maximum(usual * RISE_FACTOR, usual + RISE_LEVELS * dimmed)
+        return risen
+
+    def _judge(self, light: Light, *, empty: bool) -> None:
+        """Tell nobody there from a lens that shows nobody: what an empty scene has of edges stays, unless the lens lost it."""
+        self.light = light
+        if light.brightness < DARK_MEAN:
+            self.view = "dark"
+        elif light.white > GLARE_SHARE:
+            self.view = "glare"
+        elif not empty:
+            self.view = "clear" if self.view in ("dark", "glare") else self.view
+        else:
+            self._dull = self._dull + 1 if self._lost(light) else 0
+            self.view = "dull" if self._dull >= DULL_LOOKS else "clear"
+
+    def _lost(self, light: Light) -> bool:
+        now = (light.sharpness, light.contrast)
+        if self._clean is None:
+            self._clean = now
+        self._clean = tuple(  # type: ignore[assignment] # two and two
+            clean + (GAIN if seen > clean else LOSS) * (seen - clean) for clean, seen in zip(self._clean, now, strict=True)
+        )
+        return all(seen < clean * DULL_SHARE for clean, seen in zip(self._clean, now, strict=True))
+
+
+def _step(grey: Grey) -> int:
+    """How many pixels are averaged into one, either way."""
+    return max(1, round(grey.shape[1] / TEXTURE_WIDTH))
+
+
+def _sample(grey: Grey) -> NDArray[np.int16]:
+    """Lines of the frame, `LINES_A_TILE` for each row of whole tiles, a pixel the mean of step x step; a rest is left out."""
+    step = _step(grey)
+    tile = TILE_PX * step
+    rows, columns = grey.shape[0] // tile, grey.shape[1] // tile
+    if rows < 1 or columns < 1:
+        return np.zeros((0, 0), dtype=np.int16)
+    pitch = tile // LINES_A_TILE
+    lines = grey[: rows * tile, : columns * tile]
+    sums = lines[::pitch].astype(np.int16)  # the sum of up to 12 x 12 grey levels fits
+    for line in range(1, step):
+        sums += lines[line::pitch]
+    wide: NDArray[np.int16] = sums[:, ::step].copy()
+    for column in range(1, step):
+        wide += sums[:, column::step]
+    if step > 1:
+        wide //= step * step
+    return wide
+
+
+def _texture(sample: NDArray[np.int16]) -> NDArray[np.float32]:
+    """Twice the mean grey step between neighbours in each tile, shape (rows, columns)."""
+    if not sample.size:
+        return np.zeros((0, 0), dtype=np.float32)
+    steps = np.zeros(sample.shape, dtype=np.float32)
+    np.subtract(sample[:, 1:], sample[:, :-1], out=steps[:, :-1])
+    np.abs(steps, out=steps)
+    np.minimum(steps, EDGE_LEVELS, out=steps)
+    rows, columns = sample.shape[0] // LINES_A_TILE, sample.shape[1] // TILE_PX
+    tiled = np.add.reduceat(steps, range(0, sample.shape[1], TILE_PX), axis=1)
+    texture: NDArray[np.float32] = tiled.reshape(rows, LINES_A_TILE, columns).sum(axis=1)
+    texture *= 2.0 / (LINES_A_TILE * TILE_PX)
+    return texture
+
+
+def _light(sample: NDArray[np.int16]) -> Light:
+    if not sample.size:
+        return Light(0.0, 0.0, 0.0, 0.0)
+    mean = float(sample.mean())
+    steps = np.abs(sample[:, 1:] - sample[:, :-1]).mean()
+    return Light(mean, float((sample >= WHITE).mean()), float(steps) / (mean + 1), float(sample.std()) / (mean + 1))
+
+
+def _around(risen: NDArray[np.bool_], shape: tuple[int, ...]) -> Box:
+    """The tiles that rose, and one more on every side: a code's quiet zone and what a tile cut off."""
+    height, width = shape
+    tile = TILE_PX * max(1, round(width / TEXTURE_WIDTH))
+    down, across = np.flatnonzero(risen.any(axis=1)), np.flatnonzero(risen.any(axis=0))
+    top, bottom = (int(down[0]) - 1) * tile, (int(down[-1]) + 2) * tile
+    left, right = (int(across[0]) - 1) * tile, (int(across[-1]) + 2) * tile
+    return max(0, left), max(0, top), min(width, right), min(height, bottom)
