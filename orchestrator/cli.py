@@ -17,6 +17,7 @@ from orchestrator.opening import Opening
 from orchestrator.options import DATA, DEMO_SITE, DataOption, JsonOption, SeedOption, SiteOption
 from orchestrator.run import run_up, say
 from orchestrator.settings import load_site, places
+from orchestrator.speech_command import device_say
 from orchestrator.tickets import ticket
 from orchestrator.users import add_user, set_password
 from resort.errors import NotFound, SnowgateError
@@ -28,6 +29,7 @@ app.add_typer(keys, name="keys")
 app.add_typer(channel_key, name="channel-key")
 app.add_typer(ticket, name="ticket")
 app.add_typer(device, name="device")
+device.command("say")(device_say)
 
 
 @app.command()

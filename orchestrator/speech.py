@@ -1,0 +1,66 @@
+"""The site's spoken phrases: its clip packs checked before it opens, and what is missing made in the background while it does.
+
+Lanes read the files (`devices/speech_phrases.py`). A phrase that is not there yet is not heard; admission waits for nothing.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+
+from devices.speech_clips import load_clips
+from devices.speech_maker import SpeechMaker, recipe
+from devices.speech_store import SpeechStore
+from resort.access.spoken import SPOKEN_LANGUAGES, SpokenLanguage
+from resort.errors import Unavailable
+from resort.site import Site
+
+Told = Callable[[str], None]
+
+
+def languages_of(site: Site) -> tuple[SpokenLanguage, ...]:
+    """What the site's speakers speak, in the languages' own order; none without a speaker."""
+    wanted = {language for _, lane in site.lanes() if lane.speaker.address is not None for language in lane.speaker.languages}
+    return tuple(language for language in SPOKEN_LANGUAGES if language in wanted)
+
+
+def check_clip_packs(site: Site) -> None:
+    """Read every clip pack of the site. Raises InvalidConfig naming the pack and the first thing that is wrong with it."""
+    for folder in sorted({lane.speaker.clips for _, lane in site.lanes()}):
+        load_clips(folder)
+
+
+class SpeechMaking:
+    """Makes what the site's speakers lack, once; `start`, then `stop`."""
+
+    def __init__(self, site: Site, folder: Path, told: Told) -> None:
+        self._languages = languages_of(site)
+        self._store = SpeechStore(folder)
+        self._told = told
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin in the background; without a speaker nothing is done."""
+        if self._languages:
+            self._task = asyncio.create_task(self._make(), name="spoken phrases")
+
+    async def stop(self) -> None:
+        """Leave off."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _make(self) -> None:
+        maker = SpeechMaker()
+        try:
+            recipe()
+            made = await self._store.make(self._languages, maker)
+        except Unavailable as error:
+            self._told(f"lanes do not speak: {error}")
+            return
+        finally:
+            with contextlib.suppress(OSError):
+                await maker.close()
+        for failed in made.failed:
+            self._told(f"a phrase is not spoken: {failed}")
+        self._told(f"lanes speak: {made.made + made.kept} phrases, {made.made} of them made now")
