@@ -25,6 +25,7 @@ from resort.messages import (
     TicketChanged,
     TicketExited,
 )
+from resort.people import PeopleCount
 from resort.pricing import Quote, QuoteRequest
 
 
@@ -148,6 +149,23 @@ class CodeSource(Protocol):
 
     async def close(self) -> None:
         """Stop and free the device."""
+        ...
+
+
+class PeopleCounter(Protocol):
+    """A sensor that counts who passes it, or who waits. Nobody is admitted by it."""
+
+    @property
+    def latest(self) -> PeopleCount | None:
+        """The newest count, with its age; None before the first message."""
+        ...
+
+    def counts(self) -> AsyncIterator[PeopleCount]:
+        """Each count that is newer than the one fetched last, until closed; the newest wins."""
+        ...
+
+    async def close(self) -> None:
+        """Listen no more."""
         ...
 
 
@@ -284,6 +302,7 @@ __all__ = [
     "EntitlementPublisher",
     "FeedSource",
     "LaneMemory",
+    "PeopleCounter",
     "PricingShards",
     "ResultLamp",
     "Sighting",
