@@ -201,7 +201,7 @@ class TurnstileUnreachable(Unavailable):
 
     code = "turnstile_unreachable"
 
-    def __init__(self, part: str, detail: str, *, sent: bool = True) -> None:
+    def __init__(self, part: str, detail: str, sent: bool = True) -> None:
         super().__init__(part, detail)
         self.sent = sent
 
