@@ -8,9 +8,10 @@ Work on one frame plus what was learned from the frames before; when frames come
 import msgspec
 
 from devices.code_engines import Box, Found, Grey, zxing
-from devices.lane_scene import LaneScene, Light, View
+from devices.lane_scene import LaneScene
 from devices.picture import grey_of
 from devices.second_looks import LOOKS, Look, crop, moved
+from resort.ports import CameraView
 
 # Second looks cost ten times what the first one does. Taken at no more than this share of the frames, they leave the median
 # frame at the price of the first look, whatever is held up.
@@ -54,14 +55,9 @@ class CodeReader:
         self._streak = 0  # whole frames in a row that were read at first sight
 
     @property
-    def view(self) -> View:
-        """Whether the camera can see at all: `dark`, `glare`, `dull` (a lens that is dirty, or fog), or `clear`."""
+    def view(self) -> CameraView | None:
+        """How well the camera sees, once a few frames were read."""
         return self._scene.view
-
-    @property
-    def light(self) -> Light | None:
-        """The figures behind `view`, once a few frames were seen."""
-        return self._scene.light
 
     def read(self, picture: bytes) -> Reading:
         """The frame's code. A frame that is no picture reads as nothing there. Never raises on outside bytes."""

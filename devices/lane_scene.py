@@ -4,13 +4,12 @@ Looks at a thin lattice of lines, a tenth of the frame: it runs on every frame a
 a third of a millisecond. Decodes nothing and knows no time.
 """
 
-from typing import Literal
-
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from devices.code_engines import Box, Grey
+from resort.ports import CameraView
 
 # The empty scene is remembered as the texture of tiles: a code has many strong edges, an empty lane, a coat or a cloud few.
 TEXTURE_WIDTH = 320  # lines are averaged down to about this width first, which takes sensor noise away
@@ -32,17 +31,6 @@ DULL_LOOKS = 12  # so many looks in a row: one guest in a white coat is no dirt
 LIGHT_EVERY = 8  # the light is judged on one of so many frames: half a second at 15 frames/s
 GAIN, LOSS = 0.05, 1e-5  # the clean lens is learned quickly when it is clearer, and forgotten within about a day when it is not
 
-View = Literal["clear", "dark", "glare", "dull"]
-
-
-class Light(msgspec.Struct, frozen=True, gc=False):
-    """How the picture is exposed. `sharpness` and `contrast` are shares of its brightness, so that dusk changes neither."""
-
-    brightness: float  # mean grey level, 0 to 255
-    white: float  # share of the picture that is clipped, 0 to 1
-    sharpness: float  # mean grey step between neighbours
-    contrast: float  # standard deviation of grey levels
-
 
 class LaneScene:
     """One camera's scene. `look` at every frame, in their order; then `occupied`, `covered` and `view` say how it stands."""
@@ -50,8 +38,7 @@ class LaneScene:
     def __init__(self) -> None:
         self.occupied = False
         self.covered: Box | None = None  # where something is held up, with a margin
-        self.view: View = "clear"
-        self.light: Light | None = None
+        self.view: CameraView | None = None
         self._empty: NDArray[np.float32] | None = None
         self._brightness = 1.0  # of the empty scene
         self._looks = 0
@@ -76,7 +63,7 @@ class LaneScene:
             self.occupied, self.covered = False, None
             return
         risen = self._risen(tiles, brightness)
-        share = np.count_nonzero(risen) / max(1, risen.size)
+        share = int(np.count_nonzero(risen)) / max(1, risen.size)
         self.occupied = share >= (COVERED_LEAVE if self.occupied else COVERED_ENTER)
         self.covered = _around(risen, grey.shape) if self.occupied else None
         weight = LEARNING_COVERED if self.occupied or has_text else LEARNING
@@ -84,7 +71,7 @@ class LaneScene:
         self._brightness += weight * (brightness - self._brightness)
         self._looks += 1
         if self._looks % LIGHT_EVERY == 0:
-            self._judge(_light(sample), empty=not (self.occupied or has_text))
+            self.view = self._judge(_view(sample), empty=not (self.occupied or has_text))
 
     def _risen(self, tiles: NDArray[np.float32], brightness: float) -> NDArray[np.bool_]:
         """Which tiles have much more texture than they should.
@@ -99,32 +86,32 @@ class LaneScene:
         risen: NDArray[np.bool_] = tiles > np.maximum(usual * RISE_FACTOR, usual + RISE_LEVELS * dimmed)
         return risen
 
-    def _judge(self, light: Light, *, empty: bool) -> None:
+    def _judge(self, seen: CameraView, *, empty: bool) -> CameraView:
         """Tell nobody there from a lens that shows nobody: what an empty scene has of edges stays, unless the lens lost it."""
-        self.light = light
-        if light.brightness < DARK_MEAN:
-            self.view = "dark"
-        elif light.white > GLARE_SHARE:
-            self.view = "glare"
-        elif not empty:
-            self.view = "clear" if self.view in ("dark", "glare") else self.view
-        else:
-            self._dull = self._dull + 1 if self._lost(light) else 0
-            self.view = "dull" if self._dull >= DULL_LOOKS else "clear"
+        if seen.brightness < DARK_MEAN:
+            return msgspec.structs.replace(seen, state="dark")
+        if seen.white > GLARE_SHARE:
+            return msgspec.structs.replace(seen, state="glare")
+        if empty:
+            self._dull = self._dull + 1 if self._lost(seen) else 0
+        return msgspec.structs.replace(seen, state="dull") if self._dull >= DULL_LOOKS else seen
 
-    def _lost(self, light: Light) -> bool:
-        now = (light.sharpness, light.contrast)
+    def _lost(self, seen: CameraView) -> bool:
+        """Whether edges and contrast both are far below what the clean lens showed, which is learned here."""
         if self._clean is None:
-            self._clean = now
-        self._clean = tuple(  # type: ignore[assignment] # two and two
-            clean + (GAIN if seen > clean else LOSS) * (seen - clean) for clean, seen in zip(self._clean, now, strict=True)
-        )
-        return all(seen < clean * DULL_SHARE for clean, seen in zip(self._clean, now, strict=True))
+            self._clean = (seen.sharpness, seen.contrast)
+        sharp, contrast = self._clean
+        self._clean = _drifted(sharp, seen.sharpness), _drifted(contrast, seen.contrast)
+        return seen.sharpness < sharp * DULL_SHARE and seen.contrast < contrast * DULL_SHARE
+
+
+def _drifted(clean: float, seen: float) -> float:
+    return clean + (GAIN if seen > clean else LOSS) * (seen - clean)
 
 
 def _step(grey: Grey) -> int:
     """How many pixels are averaged into one, either way."""
-    return max(1, round(grey.shape[1] / TEXTURE_WIDTH))
+    return max(1, round(int(grey.shape[1]) / TEXTURE_WIDTH))
 
 
 def _sample(grey: Grey) -> NDArray[np.int16]:
@@ -162,12 +149,11 @@ def _texture(sample: NDArray[np.int16]) -> NDArray[np.float32]:
     return texture
 
 
-def _light(sample: NDArray[np.int16]) -> Light:
+def _view(sample: NDArray[np.int16]) -> CameraView:
     if not sample.size:
-        return Light(0.0, 0.0, 0.0, 0.0)
-    mean = float(sample.mean())
-    steps = np.abs(sample[:, 1:] - sample[:, :-1]).mean()
-    return Light(mean, float((sample >= WHITE).mean()), float(steps) / (mean + 1), float(sample.std()) / (mean + 1))
+        return CameraView("clear", 128.0, 0.0, 0.0, 0.0)  # too small a picture to say anything
+    mean, steps = float(sample.mean()), float(np.abs(sample[:, 1:] - sample[:, :-1]).mean())
+    return CameraView("clear", mean, float((sample >= WHITE).mean()), steps / (mean + 1), float(sample.std()) / (mean + 1))
 
 
 def _around(risen: NDArray[np.bool_], shape: tuple[int, ...]) -> Box:
