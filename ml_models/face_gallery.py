@@ -73,7 +73,7 @@ class Gallery:
 
     def rank(self, vectors: Sequence[Vector]) -> list[Ranking]:
         """1:N: the most alike holder for each face, exactly, and how alike the next one is. Raises Invalid."""
-        if not self._holders:
+        if not self._holders or not vectors:
             return [Ranking() for _ in vectors]
         queries = np.stack([normalised(vector) for vector in vectors])
         return [self._ranked(scores) for scores in self._scores(queries)]

@@ -1,7 +1,5 @@
 """Measures of a photograph that `resort/face_quality.py` judges: size, place, pose, light and sharpness. Plain numpy."""
 
-import math
-
 import numpy as np
 
 from ml_models.face_detector import Face
@@ -20,7 +18,6 @@ def measure(picture: Picture, face: Face, aligned: Picture, faces: int = 1) -> F
         side_px=face.side,
         shown=shown(picture, face),
         turn=turn(face),
-        tilt_degrees=tilt_degrees(face),
         brightness=float(inner.mean()),
         contrast=float(inner.std()),
         sharpness=sharpness(aligned),
@@ -41,12 +38,6 @@ def turn(face: Face) -> float:
     across = second - first
     share = float((nose - first) @ across) / max(1e-9, float(across @ across))
     return abs(share - 0.5) * 2
-
-
-def tilt_degrees(face: Face) -> float:
-    """Of the line through the eyes against the picture's own, 0..180."""
-    across, down = face.landmarks[1] - face.landmarks[0]
-    return abs(math.degrees(math.atan2(float(down), float(across))))
 
 
 def sharpness(aligned: Picture) -> float:

@@ -19,7 +19,6 @@ class FaceFault(StrEnum):
     TOO_SMALL = "too_small"
     CUT_OFF = "cut_off"
     TURNED = "turned"
-    TILTED = "tilted"
     TOO_DARK = "too_dark"
     TOO_BRIGHT = "too_bright"
     FLAT = "too_little_contrast"
@@ -38,8 +37,9 @@ FACE_ADVICE: dict[FaceFault, Text] = {
         "人脸太小: 请靠近镜头, 或使用更清晰的照片", "The face is too small: come closer, or use a larger picture"
     ),
     FaceFault.CUT_OFF: Text("人脸不完整: 请让整张脸位于画面内", "The face is cut off: have all of it in the picture"),
-    FaceFault.TURNED: Text("脸转向一侧: 请正对镜头", "The face is turned away: look straight at the camera"),
-    FaceFault.TILTED: Text("头部倾斜: 请将头摆正", "The head is tilted: hold it upright"),
+    FaceFault.TURNED: Text(
+        "脸转向一侧: 请正对镜头, 头部摆正", "The face is turned away: look straight at the camera, head upright"
+    ),
     FaceFault.TOO_DARK: Text(
         "脸部太暗: 请面向光线, 避免逆光", "The face is too dark: turn to the light, with no window behind you"
     ),
@@ -60,7 +60,6 @@ class FaceMeasures(msgspec.Struct, frozen=True, kw_only=True):
     side_px: float = 0.0  # the shorter side of its box
     shown: float = 0.0  # share of its box inside the picture
     turn: float = 0.0  # where the nose is between the eyes: 0 in the middle, 1 under an eye; left or right alike
-    tilt_degrees: float = 0.0  # of the line through the eyes; left or right alike
     brightness: float = 0.0  # mean luma of the aligned face, 0..255
     contrast: float = 0.0  # standard deviation of that luma
     sharpness: float = 0.0  # variance of its Laplacian, after contrast is evened out
@@ -72,7 +71,6 @@ class FaceLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     side_px: float = 80.0
     shown: float = 0.9
     turn: float = 0.5
-    tilt_degrees: float = 25.0
     darkest: float = 50.0
     brightest: float = 215.0
     contrast: float = 12.0
@@ -80,9 +78,7 @@ class FaceLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 ENROLMENT = FaceLimits()
-PASSAGE = FaceLimits(
-    side_px=48.0, shown=0.75, turn=0.8, tilt_degrees=40.0, darkest=30.0, brightest=230.0, contrast=10.0, sharpness=0.008
-)
+PASSAGE = FaceLimits(side_px=48.0, shown=0.75, turn=0.8, darkest=30.0, brightest=230.0, contrast=10.0, sharpness=0.008)
 
 
 def faults(measures: FaceMeasures, limits: FaceLimits = ENROLMENT) -> list[FaceFault]:
@@ -94,7 +90,6 @@ def faults(measures: FaceMeasures, limits: FaceLimits = ENROLMENT) -> list[FaceF
         FaceFault.TOO_SMALL: measures.side_px < limits.side_px,
         FaceFault.CUT_OFF: measures.shown < limits.shown,
         FaceFault.TURNED: measures.turn > limits.turn,
-        FaceFault.TILTED: measures.tilt_degrees > limits.tilt_degrees,
         FaceFault.TOO_DARK: measures.brightness < limits.darkest,
         FaceFault.TOO_BRIGHT: measures.brightness > limits.brightest,
         FaceFault.FLAT: measures.contrast < limits.contrast,

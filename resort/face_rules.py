@@ -184,9 +184,10 @@ class OneToMany(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return FaceVerdict.REFUSE, FaceReason.NO_FACE
         if len(frames) < self.frames:
             return FaceVerdict.REFUSE, FaceReason.TOO_FEW_FRAMES
-        if whole.holder is None or whole.score < threshold:
+        # Both as "not reached", so that a score which is no number opens nothing.
+        if whole.holder is None or not whole.score >= threshold:
             return FaceVerdict.REFUSE, FaceReason.UNKNOWN
-        if whole.score - whole.runner_up < self.margin:
+        if not whole.score - whole.runner_up >= self.margin:
             return FaceVerdict.REFUSE, FaceReason.LOOKALIKE
         same = [frame for frame in frames if frame.holder == whole.holder and frame.score >= frame_threshold]
         if len(same) < self.agreeing:
