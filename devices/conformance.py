@@ -60,7 +60,7 @@ async def examine(
         await examination.run_directly(other_units)
         await examination.run_tapped()
     finally:
-        await examination.leave(other_units)
+        await examination.leave()
     return examination.card((site.unit, *other_units))
 
 
@@ -79,7 +79,7 @@ class _Examination:
         self._site, self._profile, self._clock, self._tell = site, profile, clock, tell
         self._limits, self._attendant = limits, attendant
         self._found: dict[str, Finding] = {}
-        self._moved = False  # lamp or arm may have been touched
+        self._moved: tuple[int, ...] = ()  # units whose lamp or arm may have been touched
 
     def card(self, units: tuple[int, ...]) -> Card:
         """Everything that was found."""
@@ -102,7 +102,7 @@ class _Examination:
             await self._step(("locked_at_rest",), ("reachable",), partial(locked_at_rest, bench))
             await self._step(("counters_rest", "latency"), ("reachable",), partial(quiet_readings, bench))
             await self._step(("unknown_address",), ("reachable",), partial(unknown_address, bench, buses))
-            self._moved = self._passed("reachable")
+            self._moved = (self._site.unit,) if self._passed("reachable") else ()
             await self._step(("lamp",), ("reachable",), partial(lamp, bench))
             pulsed = ("pulse_unlocks", "relocks", "pulse_not_counted")
             await self._step(pulsed, ("reachable", "locked_at_rest"), partial(pulse, bench))
@@ -111,7 +111,11 @@ class _Examination:
             await self._step(("turn_counted_once",), (*able, *counting) if self._attendant else (), partial(turn, bench))
             await self._step(("way_out_counted",), counting if self._attendant else (), partial(way_out, bench))
             await self._step(("fire_release",), ("reachable",), partial(fire_release, bench))
-            await self._step(("neighbours",), able if other_units else (), partial(neighbours, bench))
+            try:
+                await self._step(("neighbours",), able if other_units else (), partial(neighbours, bench))
+            finally:
+                if bench.neighbours_answer:
+                    self._moved = (self._site.unit, *other_units)
 
     async def run_tapped(self) -> None:
         """Every check that needs a hand on the line, where there is a line that can be held."""
@@ -131,14 +135,14 @@ class _Examination:
             await self._step(("reconnect",), able, partial(reconnect, bench, tap))
             await self._step(("late_reply",), able, partial(late_reply, bench, tap))
 
-    async def leave(self, other_units: Sequence[int]) -> None:
+    async def leave(self) -> None:
         """Lamp idle, arm locked: of every unit that may have been moved, over a connection of its own."""
         if not self._moved:
             if self._found:  # else not even the address made sense
                 self._note(Finding("restored", "skipped", "nothing was moved"))
             return
         all_well, said = True, list[str]()
-        for unit in (self._site.unit, *other_units):
+        for unit in self._moved:
             async with AsyncExitStack() as stack:
                 bench = await self._bench(stack, BusRegistry(), msgspec.structs.replace(self._site, unit=unit))
                 well, how = await restore(bench, AWAY_MS)

@@ -129,6 +129,7 @@ async def neighbours(bench: Bench) -> list[Finding]:
     units = {bench.site.unit: bench.turnstile, **bench.neighbours}
     try:
         first = await _together(units)
+        bench.neighbours_answer = True
         blocked = next(filter(None, map(_why_no_pulse, first.values())), "")
         if blocked:
             return untried(("neighbours",), f"of one of them: {blocked}")

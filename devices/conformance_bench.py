@@ -65,6 +65,7 @@ class Bench:
     turnstile: Turnstile
     neighbours: dict[int, Turnstile] = field(default_factory=dict)
     attendant: Attendant | None = None
+    neighbours_answer: bool = False  # and may have been moved since
 
     async def look(self) -> Watched:
         """One reading. Raises TurnstileUnreachable."""

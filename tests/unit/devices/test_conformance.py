@@ -102,7 +102,7 @@ async def test_a_sound_controller_of_every_bundled_profile_conforms(name: str, t
     profile = quick(name, tmp_path)
     async with played(profile, units=(1, 7)) as (player, address):
         model = player.steel[1]
-        model.counter_in = 65_535  # where a counter of 16 bits comes round
+        model.counter_in = 65_535 if name == "relay_board" else 2**32 - 1  # where its counter comes round
         card = await examined(profile, address, attendant=Guest(model), units=(1, 7))
         assert_card(card, set(), set())
         lacks = {"fire_release"}
@@ -220,21 +220,31 @@ async def test_a_controller_that_dies_meanwhile_is_a_finding(tmp_path: Path) -> 
         assert player.steel[1].pulses == 0
 
 
-@pytest.mark.parametrize("moment", ["lamp", "unlocked"])
-async def test_who_is_interrupted_leaves_the_arm_locked_and_the_lamp_idle(moment: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("signal", "times"), [("go", 1), ("unlocked", 1), ("unlocked", 2), ("unlocked", 3)])
+async def test_who_is_interrupted_leaves_the_arm_locked_and_the_lamp_idle(signal: str, times: int, tmp_path: Path) -> None:
     profile = quick("pulse_coil", tmp_path)
     async with played(profile) as (player, address):
         model = player.steel[1]
         signals = model.subscribe()
         task = asyncio.create_task(examined(profile, address))
-        async with asyncio.timeout(20):
-            while await signals.get() != {"lamp": "go"}.get(moment, "unlocked"):
-                pass
+        async with asyncio.timeout(30):
+            for _ in range(times):
+                while await signals.get() != signal:
+                    pass
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         assert model.indicator == "idle"
         assert not model.unlocked
+        assert model.pulses == (0 if signal == "go" else times)
+
+
+async def test_a_neighbour_that_is_not_there_is_said_and_not_looked_after(tmp_path: Path) -> None:
+    profile = quick("pulse_coil", tmp_path)
+    async with played(profile) as (_, address):
+        card = await examined(profile, address, units=(1, 9))
+    assert having(card, "fail") == {"neighbours"}
+    assert [finding.reason for finding in card.findings if finding.check == "restored"] == ["unit 1: locked, lamp idle"]
 
 
 async def test_an_address_that_makes_no_sense_is_said_at_once(tmp_path: Path) -> None:
