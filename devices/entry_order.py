@@ -5,6 +5,7 @@ Knows what is written and what confirms it, not where status values lie (`device
 """
 
 import asyncio
+import struct
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -48,6 +49,18 @@ def entry_giver(handle: UnitHandle, profile: TurnstileProfile) -> EntryGiver:
             return NumberedWrite(handle, profile, order)
 
 
+class FlashCoil(WriteSingleCoilRequest):
+    """Function 5 with a number in place of on (FF00) and off (0000), as boards with timed relays take it."""
+
+    def __init__(self, address: int, duration: int) -> None:
+        super().__init__(address=address)
+        self._duration = duration
+
+    def encode(self) -> bytes:
+        """Address and number."""
+        return struct.pack(">HH", self.address, self._duration)
+
+
 class SingleWrite:
     """One write of one value; the controller's answer to it is the confirmation."""
 
@@ -56,11 +69,15 @@ class SingleWrite:
 
     async def give(self) -> None:
         """Write it exactly once."""
+        await self._handle.transact(self._request())
+
+    def _request(self) -> ModbusPDU:
         order = self._order
         if isinstance(order, PulsePoint):
-            await self._handle.transact(WriteSingleCoilRequest(address=order.address, bits=[bool(order.value)]))
-        else:
-            await self._handle.transact(WriteSingleRegisterRequest(address=order.address, registers=[order.duration]))
+            return WriteSingleCoilRequest(address=order.address, bits=[bool(order.value)])
+        if order.table == "coil":
+            return FlashCoil(order.address, order.duration)
+        return WriteSingleRegisterRequest(address=order.address, registers=[order.duration])
 
 
 class NumberedWrite:

@@ -11,7 +11,17 @@ from typing import Annotated, Literal
 import msgspec
 import yaml
 
-from devices.profile_points import NUMBER, Acknowledge, CommandOrder, EntryOrder, Kind, ModePoint, NumberedOrder, PulsePoint
+from devices.profile_points import (
+    NUMBER,
+    Acknowledge,
+    CommandOrder,
+    EntryOrder,
+    Kind,
+    ModePoint,
+    NumberedOrder,
+    PulsePoint,
+    TimedRelay,
+)
 from devices.profile_points import Point as Point
 from devices.profile_points import Table as Table
 from resort.errors import InvalidConfig
@@ -22,6 +32,7 @@ Order = Literal["big", "little"]
 BIT_TABLES = ("coil", "discrete")
 INDICATORS = ("idle", "go", "refused")
 DIRECTIONS = ("entry", "exit_only")
+COIL_ON = 0xFF00  # 6.5
 MAX_WORDS_PER_READ = 125  # Modbus Application Protocol V1.1b3, 6.3 and 6.4
 MAX_BITS_PER_READ = 2000  # 6.1 and 6.2
 _KINDS: dict[str, tuple[Kind, ...]] = {
@@ -205,6 +216,8 @@ def _check_commands(place: str, commands: Commands) -> None:
             # A relay that has to be switched off by us would stay open when the second write is lost.
             raise InvalidConfig(place, f"commands.{key} must reset by itself; this driver writes a pulse exactly once")
     entry = commands.pulse_entry
+    if isinstance(entry, TimedRelay) and entry.table == "coil" and entry.duration == COIL_ON:
+        raise InvalidConfig(place, f"commands.pulse_entry.duration must not be {COIL_ON}: to a coil that says on, for good")
     if isinstance(entry, NumberedOrder) and (len(entry.words) < 2 or entry.words.count(NUMBER) != 1):
         raise InvalidConfig(place, f"commands.pulse_entry.words needs at least two words, and {NUMBER} once among them")
     for key, mode, names in (("indicator", commands.indicator, INDICATORS), ("direction", commands.direction, DIRECTIONS)):

@@ -55,9 +55,9 @@ class PulsePoint(Strict, frozen=True, tag_field="style", tag="coil"):
 
 
 class TimedRelay(Strict, frozen=True, tag_field="style", tag="timed_relay"):
-    """A register that closes a relay for as long as the number written to it says; the board itself opens it again."""
+    """A register, or a coil that takes a number, that closes a relay for so long; the board itself opens it again."""
 
-    table: Literal["holding"]
+    table: Literal["holding", "coil"]
     address: Address
     duration: Annotated[int, msgspec.Meta(ge=1, le=0xFFFF)]  # in the board's own unit
 

@@ -64,6 +64,11 @@ class TurnstileRegisters:
         if self._desk is not None:
             self._desk.act()
 
+    def is_timed_coil(self, address: int) -> bool:
+        """Whether a coil takes a duration besides on and off."""
+        order = self._profile.commands.pulse_entry
+        return isinstance(order, TimedRelay) and order.table == "coil" and order.address == address
+
     def _map_points(self) -> None:
         """Readings and mirrors. Bits that share a register are gathered, so each address has one function."""
         parts: dict[tuple[Table, int], list[Callable[[], int]]] = {}

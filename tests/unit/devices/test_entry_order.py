@@ -11,7 +11,7 @@ from devices.entry_order import entry_giver
 from devices.modbus_bus import UnitHandle
 from devices.modbus_frames import WRITES, body_of, decode
 from devices.profile import TurnstileProfile, load_profile
-from devices.profile_points import CommandOrder
+from devices.profile_points import CommandOrder, TimedRelay
 from resort.errors import TurnstileUnreachable
 
 COMMAND = load_profile("command_register")
@@ -85,6 +85,14 @@ async def test_a_relay_is_told_once_for_how_long() -> None:
     hand = Hand()
     await entry_giver(hand, RELAY).give()
     assert hand.writes == [bytes.fromhex("06 0000 0005")]
+
+
+async def test_a_coil_may_take_for_how_long_too() -> None:
+    hand = Hand()
+    entry = TimedRelay("coil", 0x0200, 7)
+    flash = msgspec.structs.replace(RELAY, commands=msgspec.structs.replace(RELAY.commands, pulse_entry=entry))
+    await entry_giver(hand, flash).give()
+    assert hand.writes == [bytes.fromhex("05 0200 0007")]
 
 
 @pytest.mark.parametrize("profile", [COMMAND, SEQUENCE])

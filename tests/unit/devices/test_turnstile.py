@@ -12,6 +12,7 @@ import pytest
 
 from devices.modbus_bus import BusRegistry, parse_bus
 from devices.profile import Mirrors, Point, TurnstileProfile, load_profile
+from devices.profile_points import TimedRelay
 from devices.turnstile import ModbusTurnstile, StatusPlan, open_turnstile
 from resort.clock import ManualClock
 from resort.errors import Invalid, InvalidConfig, TurnstileUnreachable
@@ -47,10 +48,15 @@ SCATTERED = msgspec.structs.replace(
 )
 
 
+RELAY = patient(load_profile("relay_board"))
+FLASH = msgspec.structs.replace(
+    RELAY, commands=msgspec.structs.replace(RELAY.commands, pulse_entry=TimedRelay("coil", 0x0200, 7))
+)
 KINDS = {
     "memory": None,
     "modbus": PATIENT,
     "modbus, values scattered over all tables": SCATTERED,
+    "relay board, duration written to a coil": FLASH,
     **{name: patient(load_profile(name)) for name in ("command_register", "mode_register", "relay_board")},
 }
 
