@@ -48,7 +48,7 @@ class UidLine(Strict, frozen=True):
 
     digits: Literal["hex", "decimal"] = "hex"  # colons, dashes and spaces between hex digits do not count
     reversed: bool = False  # the reader sends the last byte first
-    bytes: list[int] = [4, 7, 10]  # how long UIDs may be; a decimal one has the first of these lengths
+    bytes: tuple[int, ...] = (4, 7, 10)  # how long UIDs may be; a decimal one has the first of these lengths
     pattern: str = ""  # a regular expression that the whole line matches; its first group is the UID. None: all of the line
 
 
