@@ -184,7 +184,9 @@ def parse_profile(text: str, place: str) -> TurnstileProfile:
     except yaml.YAMLError as error:
         raise InvalidConfig(place, f"this is not YAML ({' '.join(str(error).split())})") from error
     except msgspec.ValidationError as error:
-        raise InvalidConfig(place, str(error)) from error
+        raise InvalidConfig(place, " ".join(str(error).split())) from error  # a key may hold line breaks
+    except (ValueError, RecursionError) as error:  # of a date that cannot be, a number without end, brackets without end
+        raise InvalidConfig(place, f"a value cannot be read ({' '.join(str(error).split())})") from error
 
 
 def _with_style(content: object) -> object:

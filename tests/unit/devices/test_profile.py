@@ -188,7 +188,21 @@ def test_the_number_of_an_order_follows_the_byte_order_and_the_words_stand_as_th
 
 
 @pytest.mark.parametrize(
-    "text", ["a: [1", "\tx", "- 1", "", "commands: 1", "commands: {pulse_entry: 1}", "a: &b *c", "a: \x00"]
+    "text",
+    [
+        "a: [1",
+        "\tx",
+        "- 1",
+        "",
+        "commands: 1",
+        "commands: {pulse_entry: 1}",
+        "name: 2001-99-99",
+        "[" * 2_000,
+        "'a\n\n b': 1",
+        "1: 1",
+        "a: &b *c",
+        "a: \x00",
+    ],
 )
 def test_what_is_not_a_yaml_map_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(InvalidConfig) as caught:
