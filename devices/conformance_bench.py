@@ -112,16 +112,28 @@ async def restore(bench: Bench, silent_for_ms: float) -> tuple[bool, str]:
     """
     began = bench.clock.now()
     while True:
+        lamp = await _idle_lamp(bench)
         try:
-            if bench.profile.commands.indicator is not None:
-                await bench.turnstile.show("idle")
-            status = await bench.turnstile.status()
-            if status.fire_release:
-                return True, "free, as the fire panel wants it"
-            if not await bench.wait_locked():
+            if (await bench.turnstile.status()).fire_release:
+                arm = "free, as the fire panel wants it"
+            elif await bench.wait_locked():
+                arm = "locked"
+            else:
                 return False, "STILL UNLOCKED, look after it"
-            return True, "locked" if bench.profile.commands.indicator is None else "locked, lamp idle"
+            over = bench.clock.now().ms_since(began) > silent_for_ms
+            if not lamp or over:
+                lit = f", LAMP NOT IDLE ({lamp})" if lamp else ", lamp idle" if bench.profile.commands.indicator else ""
+                return not lamp, arm + lit
         except TurnstileUnreachable as error:
             if bench.clock.now().ms_since(began) > silent_for_ms:
                 return False, f"nobody knows ({error.detail}), LOOK AFTER ITS ARM AND LAMP"
-            await bench.pause()
+        await bench.pause()
+
+
+async def _idle_lamp(bench: Bench) -> str:
+    """Why the lamp is not idle; empty when it is, or when there is none."""
+    try:
+        await bench.turnstile.show("idle")
+    except TurnstileUnreachable as error:
+        return error.detail
+    return ""

@@ -35,6 +35,8 @@ ODD: dict[str, str] = {
     "creeps": "counts one more at each reading",
     "runs_back": "counts one less at each reading",
     "ways_swapped": "counts turns inwards as outwards",
+    "flickers": "tells another firmware at each reading",
+    "defies_fire": "locks after a pulse though the fire panel holds it free",
 }
 LINE: dict[str, tuple[Fault, str]] = {
     "silent": ("lost", "takes connections and never answers"),

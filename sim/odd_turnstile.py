@@ -8,7 +8,18 @@ from typing import Literal, get_args
 from resort.clock import Clock
 from sim.turnstile import COUNTER_MODULUS, SimTurnstile
 
-Oddity = Literal["stays_open", "hasty", "never_locked", "counts_twice", "counts_pulses", "creeps", "runs_back", "ways_swapped"]
+Oddity = Literal[
+    "stays_open",
+    "hasty",
+    "never_locked",
+    "counts_twice",
+    "counts_pulses",
+    "creeps",
+    "runs_back",
+    "ways_swapped",
+    "flickers",
+    "defies_fire",
+]
 ODDITIES: tuple[Oddity, ...] = get_args(Oddity)
 OPEN_FACTOR = {"stays_open": 20.0, "hasty": 0.25}
 FIRST_COUNT = 1_000
@@ -22,6 +33,8 @@ class OddTurnstile(SimTurnstile):
     - `counts_twice`: a turn inwards counts two; `counts_pulses`: a pulse counts as a turn.
     - `creeps`, `runs_back`: the entry counter is one more, or less, at each reading.
     - `ways_swapped`: turns inwards count as outwards, and the other way about.
+    - `flickers`: its firmware is another at each reading.
+    - `defies_fire`: after a pulse it says that it is locked, though the fire panel holds it free.
     """
 
     def __init__(self, open_window_ms: float, clock: Clock, oddity: Oddity) -> None:
@@ -44,7 +57,19 @@ class OddTurnstile(SimTurnstile):
     @property
     def unlocked(self) -> bool:
         """Whether the arm would turn inwards now, as far as it knows."""
+        if self.oddity == "defies_fire" and self.fire_release and self.pulses:
+            return False
         return super().unlocked or self.oddity == "never_locked"
+
+    @property
+    def firmware(self) -> int:
+        """Its firmware, as far as it knows."""
+        self._firmware += self.oddity == "flickers"
+        return self._firmware
+
+    @firmware.setter
+    def firmware(self, firmware: int) -> None:
+        self._firmware = firmware
 
     def pulse_entry(self) -> None:
         """The controller receives a pulse for entry."""

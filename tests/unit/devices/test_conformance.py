@@ -60,6 +60,13 @@ def quick(name: str, folder: Path, window_ms: int = 400) -> str:
     return str(path)
 
 
+def with_lamp_elsewhere(profile: str) -> str:
+    """A copy that gives the lamp an address which the controller does not have."""
+    wrong = Path(profile).with_suffix(".wrong.yaml")
+    wrong.write_text(Path(profile).read_text().replace("indicator:\n    address: 1", "indicator:\n    address: 9"))
+    return str(wrong)
+
+
 @asynccontextmanager
 async def played(profile: str, fault: str = "", units: tuple[int, ...] = (1,)) -> AsyncIterator[tuple[TurnstilePlayer, str]]:
     player = TurnstilePlayer()
@@ -136,6 +143,7 @@ MISBEHAVIOURS = [
     ("pulse_coil", "creeps", {"counters_rest", "pulse_not_counted"}, set(COUNTING)),
     ("relay_board", "runs_back", {"counters_rest", "pulse_not_counted"}, set(COUNTING)),
     ("pulse_coil", "ways_swapped", set(COUNTING), set()),
+    ("mode_register", "flickers", {"status_steady"}, set()),
     ("pulse_coil", "twice", {"write_echo"}, set()),
     ("relay_board", "twice", {"write_echo"}, set()),
     *(
@@ -183,6 +191,24 @@ async def test_a_neighbour_that_is_disturbed_is_seen(tmp_path: Path) -> None:
         card = await examined(profile, address, units=(1, 2))
         assert having(card, "fail") == {"neighbours"}
         assert not player.steel[1].unlocked
+
+
+async def test_a_controller_that_locks_against_the_fire_panel_is_seen(tmp_path: Path) -> None:
+    profile = quick("pulse_coil", tmp_path)
+    async with played(profile, "defies_fire") as (player, address):
+        player.steel[1].fire_release = True
+        card = await examined(profile, address)
+    assert_card(card, {"fire_release"}, {"locked_at_rest", *PULSE, "reconnect", "late_reply"})
+
+
+async def test_a_lamp_that_is_not_where_the_profile_says_is_seen_and_the_arm_is_looked_after(tmp_path: Path) -> None:
+    profile = quick("pulse_coil", tmp_path)
+    wrong = with_lamp_elsewhere(profile)
+    async with played(profile) as (player, address):
+        card = await examined(wrong, address)
+        assert not player.steel[1].unlocked
+    assert_card(card, {"lamp", "write_echo", "restored"}, set())
+    assert card.findings[-1].reason.startswith("unit 1: locked, LAMP NOT IDLE (it answered exception 2")
 
 
 async def test_a_lamp_that_nobody_sees_is_no_lamp(tmp_path: Path) -> None:

@@ -39,6 +39,11 @@ def story(oddity: Oddity) -> list[str]:
     assert model.push_out()
     if (model.counter_in - before, model.counter_out - out) != (0, 1):
         wrong.append("counts a turn out wrongly")
+    if model.firmware != model.firmware:
+        wrong.append("changes its firmware")
+    model.fire_release = True
+    if not model.unlocked:
+        wrong.append("locks under fire release")
     return wrong
 
 
@@ -51,6 +56,8 @@ EXPECTED: dict[Oddity, list[str]] = {
     "creeps": ["counts at rest", "counts a turn in wrongly", "counts a turn out wrongly"],
     "runs_back": ["counts at rest", "counts a turn in wrongly", "counts a turn out wrongly"],
     "ways_swapped": ["counts a turn in wrongly", "counts a turn out wrongly"],
+    "flickers": ["changes its firmware"],
+    "defies_fire": ["locks under fire release"],
 }
 
 
