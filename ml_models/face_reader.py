@@ -54,6 +54,7 @@ class FaceReader:
             self._liveness.judge(picture, face) if self._liveness is not None else None,
         )
 
-    def read_at_lane(self, frame: Picture) -> FaceReading:
-        """The same for a camera frame: one look, not three, as the next frame is soon there."""
-        return self.read(frame, sides=LANE_SIDES)
+    def read_at_lane(self, frame: Picture, *, mirrored: bool = True) -> FaceReading:
+        """The same for a camera frame: one look, not three, as the next frame is soon there. Without `mirrored` it takes a third
+        less time; frames that are fused make up for most of it."""
+        return self.read(frame, sides=LANE_SIDES, mirrored=mirrored)

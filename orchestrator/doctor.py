@@ -86,7 +86,7 @@ def _models() -> Finding:
         return Finding("models", good=False, says=str(error))
     wrong = problems(manifest)
     if wrong:
-        return Finding("models", good=False, says=f"{'; '.join(wrong)} - install the package again")
+        return Finding("models", good=False, says=f"{'; '.join(wrong)} - run `make install`")
     return Finding("models", good=True, says=f"{len(manifest.models)} pinned, onnxruntime {version('onnxruntime')}")
 
 
