@@ -1,4 +1,4 @@
-"""People sensors that post their counts, against a real web application with the console's own middleware."""
+"""People sensors that post their counts, to a real web application that answers errors by the console's own table."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
