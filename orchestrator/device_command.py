@@ -83,7 +83,11 @@ def device_check(
     units = _units(unit)
     loaded = _asked_plainly(profile)
     say(f"{loaded.name} at {address}, unit {', '.join(map(str, units))}. Its arm will unlock: let nobody through.")
-    card = _run(_examined(profile, loaded, address, units, attended=attended))
+    try:
+        card = _run(_examined(profile, loaded, address, units, attended=attended))
+    except asyncio.CancelledError:
+        print("snowgate: ended before it was done.", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
     say(f"{loaded.name} {card.summary()}.")
     if json_file is not None:
         _checked(card, loaded).write(json_file)
@@ -105,7 +109,7 @@ def device_play(
         for name, says in turnstile_player().faults.items():
             say(f"{name:16} {says}")
         return
-    with suppress(TimeoutError):
+    with suppress(TimeoutError, asyncio.CancelledError):  # its ordinary ends
         _run(_played(PlayOrder(profile, _units(unit), port, fault), for_s))
 
 
@@ -217,7 +221,8 @@ def _asked_plainly(profile: str) -> TurnstileProfile:
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
-    """Its outcome. Ctrl-C and SIGTERM end it in order, with whatever it has to put right; wrong input is exit code 2."""
+    """Its outcome. Ctrl-C and SIGTERM end it in order, with whatever it has to put right, and raise CancelledError; wrong input
+    is exit code 2."""
 
     async def watched() -> T:
         task = asyncio.ensure_future(work)
@@ -236,6 +241,3 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
     except (Invalid, NotFound) as error:
         print(f"snowgate: {error}", file=sys.stderr)
         raise typer.Exit(WRONG) from None
-    except asyncio.CancelledError:
-        print("snowgate: ended before it was done.", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None

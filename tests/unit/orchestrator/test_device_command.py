@@ -133,6 +133,7 @@ def test_ctrl_c_in_an_open_window_leaves_the_arm_locked_and_the_lamp_idle(playin
     assert said.splitlines()[-1].split() == ["pass", "restored", "unit", "1:", "locked,", "lamp", "idle"]
     played.send_signal(signal.SIGTERM)
     rest, _ = played.communicate(timeout=30)
+    assert played.returncode == 0
     told += rest.split("\n")
     assert [word for word in told if word in ("unit 1: unlocked", "unit 1: relocked")][-1] == "unit 1: relocked"
     assert [word for word in told if word.startswith("unit 1: ") and not word.endswith("locked")][-1] == "unit 1: idle"
