@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 import pytest
 
-from devices.modbus_bus import BusRegistry
+from devices.modbus_bus import BusRegistry, parse_bus
 from devices.profile import load_profile
 from devices.turnstile import ModbusTurnstile, open_turnstile
 from resort.clock import SystemClock
@@ -18,6 +18,7 @@ from resort.errors import TurnstileUnreachable
 from resort.messages import GrantIssued, GrantOutcomeUnknown, GrantReleased, PassageConfirmed, PassageUncontrolled
 from resort.ports import TurnstileStatus
 from resort.site import TurnstileSite
+from sim.faulty_wire import FaultyWire
 from sim.turnstile import SimTurnstile
 from sim.turnstile_server import TurnstileServer
 from tests.property.lane_steel import CODES, PROFILES, LaneSteel
@@ -42,8 +43,11 @@ class Rig:
     async def open(self, stack: AsyncExitStack) -> None:
         await self.server.start()
         stack.push_async_callback(self.server.stop)
-        site = TurnstileSite(f"tcp://127.0.0.1:{self.server.port}", 1)
-        self.driver: ModbusTurnstile = await open_turnstile(BusRegistry(), site, self.profile)
+        self.wire = FaultyWire(self.server.port)
+        await self.wire.start()
+        stack.push_async_callback(self.wire.stop)
+        self.buses, self.bus = BusRegistry(), f"tcp://127.0.0.1:{self.wire.port}"
+        self.driver: ModbusTurnstile = await open_turnstile(self.buses, TurnstileSite(self.bus, 1), self.profile)
         stack.push_async_callback(self.driver.close)
         await self.until_answered()
         await self.driver.pulse_entry()
@@ -56,6 +60,8 @@ class Rig:
                 self.server.silent[1] = fault
             case "slow" | "half" | "renumbered":
                 self.server.manners[1] = fault
+            case "lost" | "held" | "late" | "spoilt":
+                self.wire.suffer(fault)
             case "unacknowledging":
                 self.steel.acknowledges = False
             case "counts_backwards" | "stuck" | "refuses" | "fault" | "exit_only":
@@ -65,6 +71,7 @@ class Rig:
         """No fault any more."""
         self.server.silent.clear()
         self.server.manners.clear()
+        self.wire.suffer("none")
         steel = self.steel
         steel.acknowledges = True
         steel.stuck = steel.refuses = steel.fault = steel.exit_only = steel.counts_backwards = False
@@ -85,6 +92,13 @@ class Rig:
                     return await self.driver.status()
                 except TurnstileUnreachable:
                     await asyncio.sleep(0.02)
+
+    async def until_connected_again(self) -> None:
+        """Wait until there is a new connection; by then the line has met the reset of the old one."""
+        handle = self.buses.lease(parse_bus(self.bus, TIMEOUT_MS), 1)
+        async with asyncio.timeout(LIMIT_S):
+            await handle.wait_connected()
+        await handle.close()
 
     async def until_lost(self) -> None:
         """Poll until nobody answers."""
@@ -113,6 +127,9 @@ MATRIX: dict[str, tuple[Said, int, bool]] = {
     "slow": ("uncertain", 1, True),
     "half": ("uncertain", 1, True),
     "renumbered": ("uncertain", 1, True),
+    "lost": ("uncertain", 0, False),
+    "late": ("uncertain", 1, True),
+    "spoilt": ("uncertain", 1, True),
     "stuck": ("done", 1, False),
     "fault": ("done", 1, False),
     "exit_only": ("done", 1, False),
@@ -141,6 +158,15 @@ async def test_an_order_is_done_uncertain_or_refused_as_stated_and_never_done_tw
     assert (rig.steel.pulses, rig.steel.unlocked) == (2 + taken, True)
     assert rig.steel.push_in()
     assert (await rig.until_answered()).counter_in == 2
+
+
+async def test_an_order_that_the_line_held_back_is_called_back_with_its_connection(rig: Rig) -> None:
+    rig.suffer("held")
+    assert await rig.order() == "uncertain"
+    await rig.until_connected_again()
+    rig.heal()
+    await rig.until_answered()
+    assert (rig.steel.pulses, rig.steel.unlocked) == (1, False)
 
 
 async def test_a_controller_that_is_away_gets_no_order(rig: Rig) -> None:
@@ -174,7 +200,7 @@ async def test_counters_that_run_backwards_are_seen_to(rig: Rig) -> None:
     assert (after.counter_in - before.counter_in) % 2**32 == 2**32 - 1
 
 
-@pytest.mark.parametrize("fault", ["deaf", "mute", "slow", "half", "renumbered"])
+@pytest.mark.parametrize("fault", ["deaf", "mute", "slow", "half", "renumbered", "lost", "late", "spoilt"])
 async def test_a_status_that_does_not_arrive_whole_and_in_time_is_none(rig: Rig, fault: str) -> None:
     rig.suffer(fault)
     with pytest.raises(TurnstileUnreachable):
