@@ -5,12 +5,12 @@ that is `actors/lane_results.py`.
 """
 
 import asyncio
-import contextlib
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from devices.child_process import begin, end
 from devices.speech_wave import at_gain
 from resort.clock import Clock
 from resort.errors import InvalidConfig, PartMissing, Unavailable
@@ -75,16 +75,8 @@ class AlsaSpeaker:
         """Play it. Raises Unavailable with what aplay says, PartMissing without aplay."""
         wav = at_gain(clip.wav, percent / 100)
         try:
-            process = await asyncio.create_subprocess_exec(
-                self._program,
-                "--quiet",
-                f"--device={self._device}",
-                "--file-type=wav",
-                "-",
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
-            )
+            command = (self._program, "--quiet", f"--device={self._device}", "--file-type=wav", "-")
+            process = await begin(*command, hear_error=True)
         except FileNotFoundError:
             raise PartMissing(f"The program {self._program}", "install alsa-utils, or give the lane no speaker") from None
         except OSError as error:
@@ -92,9 +84,7 @@ class AlsaSpeaker:
         try:
             _, said = await process.communicate(wav)
         except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.communicate()  # closes its pipes too
+            await end(process)
             raise
         if process.returncode != 0:
             detail = " ".join(said[:MESSAGE_BYTES].decode(errors="replace").split()) or f"exit code {process.returncode}"

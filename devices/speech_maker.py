@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from devices.child_process import begin, end
 from devices.speech_wave import SAMPLE_BYTES, wave_file
 from resort.access.spoken import SpokenLanguage
 from resort.errors import PartMissing, Unavailable
@@ -88,12 +89,14 @@ class SpeechMaker:
     async def close(self) -> None:
         """End the program; idempotent."""
         process = self._process
-        if process is not None and process.returncode is None and process.stdin is not None:
-            process.stdin.close()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(CLOSE_S):
-                    await process.wait()
-        await self._end()
+        try:
+            if process is not None and process.returncode is None and process.stdin is not None:
+                process.stdin.close()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(CLOSE_S):
+                        await process.wait()
+        finally:
+            await self._end()
 
     async def _asked(self, request: _Request) -> bytes:
         try:
@@ -123,16 +126,8 @@ class SpeechMaker:
 
     async def _start(self) -> asyncio.subprocess.Process:
         # -I -S: neither our packages nor the environment's; the program needs the standard library only.
-        self._process = process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-I",
-            "-S",
-            str(self._program),
-            str(engine_folder()),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
+        command = (sys.executable, "-I", "-S", str(self._program), str(engine_folder()))
+        self._process = process = await begin(*command, hear_out=True)
         assert process.stdout is not None
         greeting = await self._answer(process.stdout)
         if greeting.error:
@@ -141,8 +136,5 @@ class SpeechMaker:
 
     async def _end(self) -> None:
         process, self._process = self._process, None
-        if process is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.communicate()  # closes its pipes too
+        if process is not None:
+            await end(process)

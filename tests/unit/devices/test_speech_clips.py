@@ -44,7 +44,7 @@ def test_no_folder_is_an_empty_pack() -> None:
 @pytest.mark.parametrize(
     ("entry", "says"),
     [
-        ("{language: cmn, cue: admited, file: own.wav}", "admited is no cue"),
+        ("{language: cmn, cue: welcome, file: own.wav}", "welcome is no cue"),
         ("{language: deu, cue: admitted, file: own.wav}", "manifest.yaml: Invalid enum value 'deu'"),
         ("{language: cmn, cue: admitted}", "missing required field `file`"),
         ("{language: cmn, cue: admitted, file: own.wav, loud: 3}", "unknown field `loud`"),
