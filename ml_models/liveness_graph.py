@@ -13,7 +13,7 @@ import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
 
-from ml_models.onnx_folding import finished
+from ml_models.onnx_folding import finished, split_prelu
 
 OPSET = 17
 STAGES = (("conv_23", "conv_3"), ("conv_34", "conv_4"), ("conv_45", "conv_5"))
@@ -64,7 +64,10 @@ class _Graph:
         slope = f"{name}.prelu.weight"
         if slope not in self.weights:
             return outcome
-        return self.node("PRelu", [outcome, self.weight(slope, self.weights[slope].reshape(-1, 1, 1))], f"{name}.prelu")
+        nodes, constants = split_prelu(outcome, slope, f"{name}.prelu", self.weights[slope].reshape(-1, 1, 1))
+        self.nodes += nodes
+        self.initialisers |= constants
+        return f"{name}.prelu"
 
     def depthwise(self, name: str, source: str, *, stride: int, residual: bool) -> str:
         """Expand, filter by channel, project; residual blocks add their source, after squeeze-and-excitation where it is."""

@@ -7,7 +7,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from ml_models.onnx_folding import dequantise, fold
+from ml_models.onnx_folding import dequantise, fold, split_prelu
 from resort.errors import Invalid
 
 SHAPES: dict[str, list[int | str]] = {"data": ["n", 6], "fc1": ["n", 4]}
@@ -71,3 +71,15 @@ def test_a_dequantisation_at_run_time_is_refused() -> None:
     model.graph.node[0].input[0] = "data"
     with pytest.raises(Invalid, match="DequantizeLinear"):
         fold(model.SerializeToString(), SHAPES)
+
+
+def test_a_prelu_in_parts_is_the_prelu() -> None:
+    slopes = np.array([-0.8, 0.0, 0.25, 1.0, 1.12], np.float32).reshape(5, 1, 1)
+    nodes, constants = split_prelu("x", "slope", "y", slopes)
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 5, 4, 4]) for name in ("x", "y")]
+    tensors = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, "prelu", ends[:1], ends[1:], tensors)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+    x = np.random.default_rng(6).standard_normal((1, 5, 4, 4)).astype(np.float32)
+    (y,) = ReferenceEvaluator(model).run(None, {"x": x})
+    np.testing.assert_allclose(y, np.where(x > 0, x, x * slopes), atol=1e-6)
