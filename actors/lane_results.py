@@ -114,6 +114,8 @@ class LaneResults:
         self._percent = percent
         self._voice = _Newest(lane, "speaker", self._say)
         self._light = _Newest(lane, "lamp", self._show) if lamp is not None else None
+        if self._light is not None:
+            self._light.put("idle")  # a process that was killed may have left it green
 
     def tell(self, result: TellGuest) -> None:
         """Say and show it. An empty cue leaves what is being said; the lamp always shows the newest."""

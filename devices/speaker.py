@@ -5,6 +5,7 @@ that is `actors/lane_results.py`.
 """
 
 import asyncio
+import shutil
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -93,6 +94,13 @@ class AlsaSpeaker:
     async def close(self) -> None:
         """No device is kept open between two clips."""
         return
+
+
+def speaker_problem(address: str | None) -> str | None:
+    """What is missing on this machine for that address, and what to do; None: nothing."""
+    if address is not None and address.startswith("alsa:") and shutil.which(APLAY) is None:
+        return f"{APLAY} is not installed - install alsa-utils"
+    return None
 
 
 def open_speaker(address: str | None, clock: Clock) -> Speaker:

@@ -8,10 +8,12 @@ import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
+from devices.speaker import speaker_problem
 from devices.speech_clips import load_clips
 from devices.speech_maker import SpeechMaker, recipe
 from devices.speech_store import SpeechStore
-from resort.access.spoken import SPOKEN_LANGUAGES, SpokenLanguage
+from resort.access.reasons import Reason
+from resort.access.spoken import SPOKEN_LANGUAGES, SpokenLanguage, spoken
 from resort.errors import Unavailable
 from resort.site import Site
 
@@ -28,6 +30,24 @@ def check_clip_packs(site: Site) -> None:
     """Read every clip pack of the site. Raises InvalidConfig naming the pack and the first thing that is wrong with it."""
     for folder in sorted({lane.speaker.clips for _, lane in site.lanes()}):
         load_clips(folder)
+
+
+async def voice_problem(site: Site) -> str | None:
+    """Why the site's speakers will not be heard, and what to do; None: one phrase of each language was spoken just now. A clip
+    pack that cannot be used is `check_clip_packs`' business."""
+    for _, lane in site.lanes():
+        problem = speaker_problem(lane.speaker.address)
+        if problem is not None:
+            return f"lane {lane.id}: {problem}"
+    maker = SpeechMaker()
+    try:
+        for language in languages_of(site):
+            await maker.say(language, spoken(Reason.ADMITTED.value, language))
+    except Unavailable as error:
+        return f"{error} Recorded clips are heard all the same."
+    finally:
+        await maker.close()
+    return None
 
 
 class SpeechMaking:

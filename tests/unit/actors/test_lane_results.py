@@ -23,7 +23,7 @@ from resort.clock import ManualClock
 from resort.errors import Unavailable
 from resort.ids import RandomIds
 from resort.messages import PassageConfirmed, ScanRefused
-from resort.ports import Clip, ResultLamp
+from resort.ports import Clip
 from resort.site import LampSite, LaneSite, LoudnessSite, Site, SpeakerSite
 from tests.unit.actors.test_lane_runtime import KEYS, Stand, has
 
@@ -101,16 +101,22 @@ def phrases(*cues: str) -> LanePhrases:
 class Room:
     """Results with devices that the test holds."""
 
-    def __init__(self, percent: Callable[[], int] = lambda: 70, lamp: ResultLamp | None = None) -> None:
+    def __init__(self, percent: Callable[[], int] = lambda: 70) -> None:
         self.speaker = HeldSpeaker()
         self.lamp = NotedLamp()
         said = phrases("admitted", "already_used", "in_use")
-        self.results = LaneResults("north-1", self.speaker, said, lamp or self.lamp, percent)
+        self.results = LaneResults("north-1", self.speaker, said, self.lamp, percent)
+
+    async def opened(self) -> "Room":
+        """The room once its lamp was made dark: one that was killed before may have left it green."""
+        await self.lamp.told.until(lambda story: story == ["dark"])
+        self.lamp.told.story.clear()
+        return self
 
 
 @pytest_asyncio.fixture
 async def room() -> AsyncIterator[Room]:
-    room = Room()
+    room = await Room().opened()
     yield room
     await room.results.close()
 
@@ -191,7 +197,7 @@ async def test_a_lamp_that_is_away_comes_back_with_the_next_result(room: Room) -
 
 
 async def test_closing_leaves_the_lamp_dark_and_the_devices_free() -> None:
-    room = Room()
+    room = await Room().opened()
     room.results.tell(GO)
     await room.lamp.told.until(lambda story: story == ["green"])
     await room.results.close()
@@ -201,7 +207,7 @@ async def test_closing_leaves_the_lamp_dark_and_the_devices_free() -> None:
 
 async def test_at_no_loudness_nothing_is_played() -> None:
     percent = 0
-    room = Room(lambda: percent)
+    room = await Room(lambda: percent).opened()
     room.speaker.end.set()
     room.results.tell(REFUSED)
     await room.lamp.told.until(lambda story: len(story) == 5)

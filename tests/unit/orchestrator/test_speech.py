@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from devices.speech_store import SpeechStore
 from orchestrator.cli import app
-from orchestrator.speech import SpeechMaking, check_clip_packs, languages_of
+from orchestrator.speech import SpeechMaking, check_clip_packs, languages_of, voice_problem
 from resort.access.spoken import SPOKEN
 from resort.errors import Invalid, InvalidConfig, NotFound, Unavailable
 from resort.site import Site, SpeakerSite
@@ -79,6 +79,15 @@ def test_a_clip_pack_is_read_before_the_site_opens(demo_site: Site, tmp_path: Pa
     check_clip_packs(demo_site)
     with pytest.raises(InvalidConfig, match=r"manifest\.yaml cannot be read"):
         check_clip_packs(with_speakers(demo_site, SpeakerSite(None, clips=str(tmp_path))))
+
+
+async def test_the_doctor_has_every_language_spoken(demo_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    quiet = SpeakerSite("file:///nowhere", ("cmn", "yue", "en"))
+    assert await voice_problem(demo_site) is None
+    assert await voice_problem(with_speakers(demo_site, quiet)) is None
+    monkeypatch.setenv("PATH", "/nowhere")
+    problem = await voice_problem(with_speakers(demo_site, quiet, SpeakerSite("alsa://default")))
+    assert problem == "lane village-2: aplay is not installed - install alsa-utils"
 
 
 def test_an_engineer_hears_what_a_lane_would_say(tmp_path: Path) -> None:
