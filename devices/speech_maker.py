@@ -8,12 +8,12 @@ import asyncio
 import contextlib
 import importlib.util
 import sys
+from asyncio.subprocess import DEVNULL, PIPE
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import msgspec
 
-from devices.child_process import begin, end
 from devices.speech_wave import SAMPLE_BYTES, wave_file
 from resort.access.spoken import SpokenLanguage
 from resort.errors import PartMissing, Unavailable
@@ -127,7 +127,7 @@ class SpeechMaker:
     async def _start(self) -> asyncio.subprocess.Process:
         # -I -S: neither our packages nor the environment's; the program needs the standard library only.
         command = (sys.executable, "-I", "-S", str(self._program), str(engine_folder()))
-        self._process = process = await begin(*command, hear_out=True)
+        self._process = process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
         assert process.stdout is not None
         greeting = await self._answer(process.stdout)
         if greeting.error:
@@ -137,4 +137,6 @@ class SpeechMaker:
     async def _end(self) -> None:
         process, self._process = self._process, None
         if process is not None:
-            await end(process)
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.communicate()  # closes its pipes too

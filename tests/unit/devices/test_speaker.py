@@ -2,6 +2,7 @@
 takes the same arguments stands in for it: what it is given, and what becomes of it, is real."""
 
 import asyncio
+import contextlib
 import os
 import stat
 import struct
@@ -34,6 +35,19 @@ def player(folder: Path, body: str) -> str:
     return str(path)
 
 
+def children() -> set[int]:
+    return {child.pid for child in psutil.Process().children()}
+
+
+def pipes() -> int:
+    """Pipes that this process has open."""
+    targets = []
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):  # the listing's own
+            targets.append(os.readlink(f"/proc/self/fd/{name}"))
+    return sum(target.startswith("pipe:") for target in targets)
+
+
 def notes(path: Path) -> list[Played]:
     return [msgspec.json.decode(line, type=Played) for line in path.read_bytes().splitlines()]
 
@@ -61,6 +75,23 @@ async def test_a_clip_that_is_cut_off_leaves_no_program_behind(tmp_path: Path) -
         await asyncio.gather(playing, return_exceptions=True)
     assert playing.cancelled()
     assert not psutil.pid_exists(pid)
+    await speaker.close()
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_cut_off_at_any_moment_no_program_and_no_pipe_is_left(tmp_path: Path, turns: int) -> None:
+    speaker = AlsaSpeaker("default", player(tmp_path, "cat > /dev/null; exec sleep 600"))
+    before, open_pipes = children(), pipes()
+    playing = asyncio.create_task(speaker.play(CLIP, 50))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    playing.cancel()
+    async with asyncio.timeout(PATIENCE_S):
+        await asyncio.gather(playing, return_exceptions=True)
+    assert playing.cancelled()
+    assert children() == before
+    assert pipes() == open_pipes
+    await speaker.close()
 
 
 async def test_what_the_program_says_is_told(tmp_path: Path) -> None:
