@@ -21,6 +21,9 @@ class RelayLamp:
     async def light(self, lit: frozenset[str]) -> None:
         """Light these colours and no others."""
         before, self._lit = self._lit, None
+        await (
+            self._handle.wait_first_attempt()
+        )  # the first result of all may come before the board was called for the first time
         for colour, coil in self._coils.items():
             if before is None or (colour in lit) != (colour in before):
                 await self._handle.transact(WriteSingleCoilRequest(address=coil, bits=[colour in lit]))

@@ -26,6 +26,7 @@ from resort.messages import PassageConfirmed, ScanRefused
 from resort.ports import Clip
 from resort.site import LampSite, LaneSite, LoudnessSite, Site, SpeakerSite
 from tests.unit.actors.test_lane_runtime import KEYS, Stand, has
+from tests.unit.devices.relay_board import RelayBoard
 
 PATIENCE_S = 20.0
 GO = TellGuest("admitted", "go")
@@ -309,6 +310,31 @@ async def test_a_refused_and_an_admitted_guest_are_heard(tmp_path: Path, demo_si
     assert {note.percent for note in notes} == {30}
     await stand.lane.stop(0.2)
     await results.close()
+    assert stand.fatal == []
+
+
+async def test_guests_who_cannot_hear_see_it_on_a_relay_board(demo_site: Site) -> None:
+    board = RelayBoard()
+    await board.start()
+    lamp = LampSite(f"tcp://127.0.0.1:{board.port}", 1, red=0, green=1, amber=2)
+    lane = lane_of(demo_site, speaker=SpeakerSite(), lamp=lamp)
+    results = lane_results(demo_site, lane, Path("/nowhere"), BusRegistry(), ManualClock(datetime(2026, 12, 12, tzinfo=UTC)))
+    stand = HeardStand(results)
+    signals = stand.steel.subscribe()
+    stand.steel.open_window_ms = 60_000
+    await stand.lane.start()
+    stand.held.hold_up("no ticket at all")
+    await board.until(lambda: [value for _, coil, value in board.writes if coil == 0][-5:] == [True, False, True, False, True])
+    stand.held.hold_up()
+    await board.until(lambda: board.coils == {0: False, 1: True, 2: False})
+    async with asyncio.timeout(PATIENCE_S):
+        while await signals.get() != "unlocked":
+            pass
+    assert stand.steel.push_in()
+    await board.until(lambda: board.coils == {0: False, 1: False, 2: False})
+    await stand.lane.stop(0.2)
+    await results.close()
+    await board.stop()
     assert stand.fatal == []
 
 
