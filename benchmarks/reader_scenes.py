@@ -18,6 +18,7 @@ Grey = NDArray[np.uint8]
 Condition = Literal["clean", "rotated", "blurred", "noisy", "dark", "perspective", "small", "glare"]
 CONDITIONS: tuple[Condition, ...] = get_args(Condition)
 SIZES = ((640, 480), (1280, 720))
+EMPTY_BEFORE = 2  # frames
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
 _CODE_LENGTH = 39  # as long as a site code
@@ -30,10 +31,11 @@ _MODULE_RANGE_PX = (4.0, 6.5)  # of the other conditions, at 480 lines
 
 @dataclass(frozen=True, slots=True)
 class Presentation:
-    """One guest's code as it is held up for some frames: `text`, the frames (height, width), and under which condition."""
+    """One guest's code as it is held up for some frames (height, width), and the lane just before, in the same light."""
 
     condition: Condition
     text: str
+    before: tuple[Grey, ...]
     frames: tuple[Grey, ...]
 
 
@@ -58,8 +60,9 @@ def presentations(seed: int, condition: Condition, size: tuple[int, int], count:
         severity = (number + 0.5) / count
         paper = _paper(text)
         hold = _hold(dice, condition, severity, paper.width // _MODULE_PX, size)
+        before = tuple(_frame(None, hold, condition, severity, size, dice, grain) for _ in range(EMPTY_BEFORE))
         drawn = tuple(_frame(paper, hold, condition, severity, size, dice, grain) for _ in range(frames))
-        shown.append(Presentation(condition, text, drawn))
+        shown.append(Presentation(condition, text, before, drawn))
     return shown
 
 
@@ -85,7 +88,7 @@ def _hold(dice: random.Random, condition: Condition, severity: float, modules: i
 
 
 def _frame(
-    paper: Image.Image,
+    paper: Image.Image | None,
     hold: _Hold,
     condition: Condition,
     severity: float,
@@ -95,11 +98,11 @@ def _frame(
 ) -> Grey:
     scale = size[1] / 480
     canvas = Image.fromarray(_background(size).astype(np.uint8))
-    box = _hold_up(canvas, paper, hold, dice)
+    box = _hold_up(canvas, paper, hold, dice) if paper is not None else None
     if condition == "blurred":
         canvas = canvas.filter(ImageFilter.GaussianBlur((0.8 + 2.4 * severity) * scale * dice.uniform(0.9, 1.1)))
     pixels = np.asarray(canvas, dtype=np.float32)
-    if condition == "glare":
+    if condition == "glare" and box is not None:
         pixels = pixels + _glare(size, box, severity, dice)
     noise = 3.0
     if condition == "dark":

@@ -23,6 +23,7 @@ MAX_TEXT = 7_089  # ISO/IEC 18004: no QR code holds more characters
 # Not `QRCode`: to zxing-cpp 3 that is rectangular and micro codes, too, which it finds by chance in pictures worked on.
 _QR = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCodeModel2, zxingcpp.BarcodeFormat.QRCodeModel1])
 _QR_AND_MICRO = zxingcpp.BarcodeFormats([*_QR, zxingcpp.BarcodeFormat.MicroQRCode])
+_PLAIN = zxingcpp.TextMode.Plain
 LEAST_MICRO_TEXT = 4  # shorter texts are of the smallest kinds, whose error correction is next to none
 LOCAL, GLOBAL, FIXED = zxingcpp.Binarizer.LocalAverage, zxingcpp.Binarizer.GlobalHistogram, zxingcpp.Binarizer.FixedThreshold
 
@@ -42,12 +43,19 @@ def zbar_problem() -> str | None:
     return f"libzbar0 is {found} - apt-get install libzbar0; until then zxing-cpp reads alone"
 
 
-def zxing(grey: Grey, binarizer: zxingcpp.Binarizer = LOCAL, *, micro: bool = False) -> Found | None:
-    """The largest code: the one that is held up, not the poster behind. `micro`: Micro QR codes count, too."""
+def zxing(grey: Grey, binarizer: zxingcpp.Binarizer = LOCAL, *, micro: bool = False, inverted: bool = True) -> Found | None:
+    """The largest code: the one that is held up, not the poster behind.
+
+    `micro`: Micro QR codes count, too; `inverted`: and so do light ones on dark.
+    """
     if min(grey.shape) < 1 or max(grey.shape) > LONGEST_EDGE:
         return None
     codes = zxingcpp.read_barcodes(
-        grey, formats=_QR_AND_MICRO if micro else _QR, text_mode=zxingcpp.TextMode.Plain, binarizer=binarizer
+        grey,
+        formats=_QR_AND_MICRO if micro else _QR,
+        text_mode=_PLAIN,
+        binarizer=binarizer,
+        try_invert=inverted,
     )
     return _foremost([Found(code.text, _box(code)) for code in codes if _counts(code)]) if codes else None
 

@@ -20,6 +20,7 @@ CREDIT_MOST = 2.0  # frames with second looks that may be saved up, so that the 
 SECOND_COST = 40.0  # and what they may cost in one such frame, in the milliseconds of `Look.cost`
 STILL_COST = 1_000.0  # likewise in the very first frame
 BEST_LOOKS = 2  # the most promising ones are taken on every such frame, the others in turn
+RARE_EVERY = 2  # Micro QR codes and light codes on dark are rare: of a quiet lane's frames only so many are asked for them
 LOOK_EVERY = 4  # whether something is held up is plain where a code was read: then only so many frames ask, for the light
 NEAR_FRAMES = 4  # so many frames in a row may be read only where the last code was, then a whole one: another may have come
 NEAR_STREAK = 2  # and only after so many whole frames that were read at first sight
@@ -69,9 +70,9 @@ class CodeReader:
         scene = self._scene
         knew = scene.known
         found = self._first_look(grey)
-        self._frames += 1
         if found is None or not knew or self._frames % LOOK_EVERY == 0:
             scene.look(grey, has_text=found is not None)
+        self._frames += 1
         self._credit = min(CREDIT_MOST, self._credit + self._second_share)
         if found is None and not knew:
             found = self._second_looks(grey, None, STILL_COST)
@@ -89,11 +90,12 @@ class CodeReader:
         near, found = self._near, None
         if near is not None and self._near_left > 0 and near[2] <= grey.shape[1] and near[3] <= grey.shape[0]:
             self._near_left -= 1
-            found = zxing(crop(grey, near), micro=True)
+            found = zxing(crop(grey, near))
             found = None if found is None else moved(found, near)
             self._streak = self._streak if found is not None else 0
         if found is None:
-            found = zxing(grey, micro=True)
+            rare = self._frames % RARE_EVERY == 0 or self._scene.occupied
+            found = zxing(grey, micro=rare, inverted=rare)
             self._streak = self._streak + 1 if found is not None else 0
             self._near_left = NEAR_FRAMES
         self._near = _near(found.box, grey) if found is not None and self._streak >= NEAR_STREAK else None

@@ -18,10 +18,11 @@ LINES_A_TILE = 2
 EDGE_LEVELS = 24.0  # no step counts for more: a coat has one steep edge where a code has many
 RISE_LEVELS = 6.0  # twice the mean grey step between neighbours by which a tile must exceed the empty scene's,
 RISE_FACTOR = 2.0  # and how many times as much as the empty scene it must have
-LEAST_LIGHT = 0.2  # of the empty scene's brightness; below it grain and code are one
+FULL_LIGHT, LEAST_LIGHT = 60.0, 0.2  # the mean grey level that these limits are for; and the least share of it that counts
 COVERED_ENTER = 0.025  # share of tiles from which something is held up
 COVERED_LEAVE = 0.012  # and below which it is gone: one value for both would flicker
-LEARNING = 0.05  # weight of a new empty frame in the remembered scene
+LEARN_EVERY = 4  # frames of a quiet lane: the limits that the others are held against are renewed then
+LEARNING = 0.19  # weight of such an empty frame in the remembered scene
 LEARNING_COVERED = 0.001  # and of a covered one: a camera that was moved finds its new empty scene within minutes
 
 DARK_MEAN = 22.0  # grey level below which no reader works reliably
@@ -40,6 +41,7 @@ class LaneScene:
         self.covered: Box | None = None  # where something is held up, with a margin
         self.view: CameraView | None = None
         self._empty: NDArray[np.float32] | None = None
+        self._limits: NDArray[np.float32] = np.zeros((0, 0), dtype=np.float32)
         self._brightness = 1.0  # of the empty scene
         self._looks = 0
         self._clean: tuple[float, float] | None = None  # sharpness and contrast of the empty scene through a clean lens
@@ -54,37 +56,41 @@ class LaneScene:
         """Learn the empty scene, and tell whether this frame has much more texture than it."""
         sample = _sample(grey)
         tiles = _texture(sample)
-        brightness = float(sample[::2, ::8].mean()) + 1 if sample.size else 1.0
         if self._empty is None or self._empty.shape != tiles.shape:
             # The first frame is taken for empty unless a code was read in it. If something unreadable was held up just
             # then, it will be missed; the scene is learned right as soon as it is gone.
             self._empty = None if has_text else tiles
-            self._brightness = brightness
+            self._brightness, self._looks = _brightness(sample), 0
             self.occupied, self.covered = False, None
             return
-        risen = self._risen(tiles, brightness)
+        due = self._looks % LEARN_EVERY == 0
+        if due or self.occupied:
+            self._limits = self._limits_now(tiles, _brightness(sample))
+        risen = tiles > self._limits
         share = int(np.count_nonzero(risen)) / max(1, risen.size)
         self.occupied = share >= (COVERED_LEAVE if self.occupied else COVERED_ENTER)
         self.covered = _around(risen, grey.shape) if self.occupied else None
-        weight = LEARNING_COVERED if self.occupied or has_text else LEARNING
-        self._empty += weight * (tiles - self._empty)
-        self._brightness += weight * (brightness - self._brightness)
+        if due or self.occupied:
+            weight = LEARNING_COVERED if self.occupied or has_text else LEARNING
+            self._empty += weight * (tiles - self._empty)
+            self._brightness += weight * (_brightness(sample) - self._brightness)
         self._looks += 1
         if self._looks % LIGHT_EVERY == 0:
             self.view = self._judge(_view(sample), empty=not (self.occupied or has_text))
 
-    def _risen(self, tiles: NDArray[np.float32], brightness: float) -> NDArray[np.bool_]:
-        """Which tiles have much more texture than they should.
+    def _limits_now(self, tiles: NDArray[np.float32], brightness: float) -> NDArray[np.float32]:
+        """The most texture that each tile may have while nothing is held up.
 
         A light that goes out takes texture away in proportion, and leaves the grain: a tile must also exceed what is common
-        in this very frame.
+        in this very frame. In the dark a code has few grey levels, and little is much.
         """
         assert self._empty is not None
         dimmed = min(1.0, max(LEAST_LIGHT, brightness / self._brightness))
         common = np.partition(tiles, tiles.size * 3 // 10, axis=None)[tiles.size * 3 // 10] if tiles.size else 0.0
         usual = np.maximum(self._empty * dimmed, common)
-        risen: NDArray[np.bool_] = tiles > np.maximum(usual * RISE_FACTOR, usual + RISE_LEVELS * dimmed)
-        return risen
+        rise = RISE_LEVELS * min(1.0, max(LEAST_LIGHT, brightness / FULL_LIGHT))
+        limits: NDArray[np.float32] = np.maximum(usual * RISE_FACTOR, usual + rise)
+        return limits
 
     def _judge(self, seen: CameraView, *, empty: bool) -> CameraView:
         """Tell nobody there from a lens that shows nobody: what an empty scene has of edges stays, unless the lens lost it."""
@@ -132,6 +138,10 @@ def _sample(grey: Grey) -> NDArray[np.int16]:
     if step > 1:
         wide //= step * step
     return wide
+
+
+def _brightness(sample: NDArray[np.int16]) -> float:
+    return float(sample[::2, ::8].mean()) + 1 if sample.size else 1.0
 
 
 def _texture(sample: NDArray[np.int16]) -> NDArray[np.float32]:
