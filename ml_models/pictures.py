@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from resort.errors import Invalid
 
@@ -27,7 +27,9 @@ def open_picture(content: bytes) -> Picture:
                 raise Invalid("picture", f"it has more than {LARGEST_PIXELS // 1_000_000} million pixels")
             upright = ImageOps.exif_transpose(image)
             return checked(np.asarray(upright.convert("RGB")))
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except Invalid:
+        raise
+    except Exception:  # a spoilt file may make Pillow raise anything
         raise Invalid("picture", "it is not a readable JPEG, PNG or WebP picture") from None
 
 

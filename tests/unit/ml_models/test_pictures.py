@@ -38,6 +38,21 @@ def test_what_is_no_picture_is_invalid(content: bytes) -> None:
         open_picture(content)
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_spoilt_files_are_invalid_or_read_but_never_a_traceback(kind: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content, chance = encoded(GRADIENT, kind, exif=exif), np.random.default_rng(9)
+    for _ in range(400):
+        bent = bytearray(content)
+        for place in chance.integers(0, len(bent), 4):
+            bent[place] = chance.integers(256)
+        try:
+            assert open_picture(bytes(bent)).dtype == np.uint8
+        except Invalid:
+            continue
+
+
 def test_other_kinds_of_picture_files_are_not_opened() -> None:
     with pytest.raises(Invalid, match="JPEG, PNG or WebP"):
         open_picture(encoded(GRADIENT, "BMP"))
