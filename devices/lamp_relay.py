@@ -4,6 +4,7 @@ from pymodbus.pdu.bit_message import WriteSingleCoilRequest
 
 from devices.modbus_bus import BusRegistry, UnitHandle, parse_bus
 from resort.access.lamp_patterns import COLOURS
+from resort.errors import InvalidConfig
 from resort.site import LampSite
 
 TIMEOUT_MS = 250
@@ -21,9 +22,7 @@ class RelayLamp:
     async def light(self, lit: frozenset[str]) -> None:
         """Light these colours and no others."""
         before, self._lit = self._lit, None
-        await (
-            self._handle.wait_first_attempt()
-        )  # the first result of all may come before the board was called for the first time
+        await self._handle.wait_first_attempt()  # the first result may come before the board was called at all
         for colour, coil in self._coils.items():
             if before is None or (colour in lit) != (colour in before):
                 await self._handle.transact(WriteSingleCoilRequest(address=coil, bits=[colour in lit]))
@@ -32,6 +31,14 @@ class RelayLamp:
     async def close(self) -> None:
         """Give the connection back; idempotent."""
         await self._handle.close()
+
+
+def check_lamp(place: str, site: LampSite) -> None:
+    """Raises InvalidConfig naming `place` when the board's address cannot be used."""
+    try:
+        parse_bus(site.bus, TIMEOUT_MS)
+    except InvalidConfig as error:
+        raise InvalidConfig(f"{place}, lamp.bus", error.problem) from None
 
 
 def open_lamp(buses: BusRegistry, site: LampSite) -> RelayLamp:

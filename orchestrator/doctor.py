@@ -20,7 +20,7 @@ from sqlalchemy import text
 from devices.code_engines import zbar_problem
 from ml_models.manifest import load_manifest, problems
 from orchestrator.settings import REDIS_URL, Places, load_site, places
-from orchestrator.speech import check_clip_packs, languages_of, voice_problem
+from orchestrator.speech import check_voices_and_lamps, languages_of, voice_problem
 from resort.clock import SystemClock
 from resort.errors import SnowgateError
 from storage.database import Database
@@ -71,7 +71,7 @@ def _site(site_file: Path) -> Finding:
 async def _voices(site_file: Path) -> Finding:
     try:
         site = load_site(site_file)
-        check_clip_packs(site)
+        check_voices_and_lamps(site)
     except SnowgateError as error:
         return Finding("speakers", good=False, says=str(error))
     languages = languages_of(site)

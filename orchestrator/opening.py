@@ -20,7 +20,7 @@ from orchestrator.leftovers import RunFile, end_processes
 from orchestrator.parts import OpenResort, WebhookParts, Window
 from orchestrator.selling import Selling
 from orchestrator.settings import load_site, needs_stage, places, webhook, with_addresses
-from orchestrator.speech import SpeechMaking, check_clip_packs
+from orchestrator.speech import SpeechMaking, check_voices_and_lamps
 from orchestrator.stages import Stage, StageAddresses
 from resort.clock import SystemClock, rehearse_clock
 from resort.errors import PartMissing, SnowgateError
@@ -120,7 +120,7 @@ class OpenSite:
             rehearse_clock(Path(self.drill.clock_file), steady=self.drill.guards.steady_clock)
         self.site = self._site_asked_for(load_site(opening.site_file))
         self._webhooks = tuple(webhook(hook) for hook in self.site.webhooks)
-        check_clip_packs(self.site)
+        check_voices_and_lamps(self.site)
         self._run_file = run_file = RunFile(self.places.run_file)
         run_file.acquire()
         self._closers.callback(run_file.release)

@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
+from devices.lamp_relay import check_lamp
 from devices.speaker import speaker_problem
 from devices.speech_clips import load_clips
 from devices.speech_maker import SpeechMaker, recipe
@@ -26,15 +27,18 @@ def languages_of(site: Site) -> tuple[SpokenLanguage, ...]:
     return tuple(language for language in SPOKEN_LANGUAGES if language in wanted)
 
 
-def check_clip_packs(site: Site) -> None:
-    """Read every clip pack of the site. Raises InvalidConfig naming the pack and the first thing that is wrong with it."""
+def check_voices_and_lamps(site: Site) -> None:
+    """Read every clip pack of the site, and every lamp's address. Raises InvalidConfig naming the first thing that is wrong."""
+    for _, lane in site.lanes():
+        if lane.lamp is not None:
+            check_lamp(f"lane {lane.id}", lane.lamp)
     for folder in sorted({lane.speaker.clips for _, lane in site.lanes()}):
         load_clips(folder)
 
 
 async def voice_problem(site: Site) -> str | None:
     """Why the site's speakers will not be heard, and what to do; None: one phrase of each language was spoken just now. A clip
-    pack that cannot be used is `check_clip_packs`' business."""
+    pack that cannot be used is `check_voices_and_lamps`' business."""
     for _, lane in site.lanes():
         problem = speaker_problem(lane.speaker.address)
         if problem is not None:

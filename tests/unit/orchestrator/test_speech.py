@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 
 from devices.speech_store import SpeechStore
 from orchestrator.cli import app
-from orchestrator.speech import SpeechMaking, check_clip_packs, languages_of, voice_problem
+from orchestrator.speech import SpeechMaking, check_voices_and_lamps, languages_of, voice_problem
 from resort.access.spoken import SPOKEN
 from resort.errors import Invalid, InvalidConfig, NotFound, Unavailable
-from resort.site import Site, SpeakerSite
+from resort.site import LampSite, Site, SpeakerSite
 
 PATIENCE_S = 60.0
 
@@ -76,9 +76,9 @@ async def test_closing_in_the_middle_leaves_nothing_behind(demo_site: Site, tmp_
 
 
 def test_a_clip_pack_is_read_before_the_site_opens(demo_site: Site, tmp_path: Path) -> None:
-    check_clip_packs(demo_site)
+    check_voices_and_lamps(demo_site)
     with pytest.raises(InvalidConfig, match=r"manifest\.yaml cannot be read"):
-        check_clip_packs(with_speakers(demo_site, SpeakerSite(None, clips=str(tmp_path))))
+        check_voices_and_lamps(with_speakers(demo_site, SpeakerSite(None, clips=str(tmp_path))))
 
 
 async def test_the_doctor_has_every_language_spoken(demo_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,6 +88,14 @@ async def test_the_doctor_has_every_language_spoken(demo_site: Site, monkeypatch
     monkeypatch.setenv("PATH", "/nowhere")
     problem = await voice_problem(with_speakers(demo_site, quiet, SpeakerSite("alsa://default")))
     assert problem == "lane village-2: aplay is not installed - install alsa-utils"
+
+
+def test_a_lamp_that_cannot_be_called_is_told_before_the_site_opens(demo_site: Site) -> None:
+    gate = demo_site.gates[0]
+    lanes = [msgspec.structs.replace(gate.lanes[0], lamp=LampSite("gpio://4", 1, 0, 1, 2)), *gate.lanes[1:]]
+    site = msgspec.structs.replace(demo_site, gates=[msgspec.structs.replace(gate, lanes=lanes)])
+    with pytest.raises(InvalidConfig, match=r"lane village-1, lamp\.bus: gpio://4 is not an address"):
+        check_voices_and_lamps(site)
 
 
 def test_an_engineer_hears_what_a_lane_would_say(tmp_path: Path) -> None:
