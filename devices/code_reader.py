@@ -18,7 +18,7 @@ from resort.ports import CameraView
 SECOND_SHARE = 0.42
 CREDIT_MOST = 2.0  # frames with second looks that may be saved up, so that the next guest's first frames have them at once
 SECOND_COST = 40.0  # and what they may cost in one such frame, in the milliseconds of `Look.cost`
-STILL_COST = 1_000.0  # likewise in the very first frame
+STILL_COST = 1_500.0  # likewise in the very first frame
 BEST_LOOKS = 2  # the most promising ones are taken on every such frame, the others in turn
 RARE_EVERY = 2  # Micro QR codes and light codes on dark are rare: of a quiet lane's frames only so many are asked for them
 LOOK_EVERY = 4  # whether something is held up is plain where a code was read: then only so many frames ask, for the light

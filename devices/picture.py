@@ -9,9 +9,9 @@ from PIL import Image, JpegImagePlugin
 
 from devices.code_engines import Grey
 
-# In pixels a little over 4K. A JPEG of more is decoded at a half, a quarter or an eighth, which costs no more.
-MAX_PIXELS = 9_000_000
-MAX_JPEG_PIXELS = 64 * MAX_PIXELS
+# In pixels; a telephone's photographs have 12 million. A JPEG of more is decoded at a half or a quarter, which costs no more.
+MAX_PIXELS = 16_000_000
+MAX_JPEG_PIXELS = 16 * MAX_PIXELS
 _BROKEN: Final = (OSError, SyntaxError, ValueError, KeyError, IndexError, struct.error)
 _PNG, _WEBP = b"\x89PNG\r\n\x1a\n", b"RIFF"
 
@@ -24,7 +24,7 @@ def grey_of_jpeg(jpeg: bytes) -> Grey | None:
             pixels = image.width * image.height
             if pixels > MAX_JPEG_PIXELS:
                 return None
-            shrink = next(share for share in (1, 2, 4, 8) if pixels <= MAX_PIXELS * share * share)
+            shrink = next(share for share in (1, 2, 4) if pixels <= MAX_PIXELS * share * share)
             image.draft("L", (image.width // shrink, image.height // shrink))
             return np.asarray(image.convert("L"))
     except _BROKEN:
