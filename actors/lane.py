@@ -18,7 +18,9 @@ from ray.exceptions import RayError
 from actors.collecting import collect_seldom
 from actors.gate_links import GateLink, RayJournal, spool_path
 from actors.lane_ledger import LaneLedger
-from actors.lane_runtime import LaneReport, LaneRuntime
+from actors.lane_report import LaneReport
+from actors.lane_results import LaneResults, NoResults, lane_results
+from actors.lane_runtime import LaneRuntime
 from actors.ledger_links import GateOrders, Handover, HomeGate, Route
 from actors.names import NAMESPACE, gate_name
 from actors.spool_keeper import SpoolKeeper
@@ -59,6 +61,7 @@ class LaneHosting(msgspec.Struct, frozen=True):
     site_name: str
     spools: str  # the folder of the lanes' spools
     guards: Guards = Guards()
+    phrases: str = ""  # the folder of the site's spoken phrases
 
 
 class LaneActor:
@@ -70,6 +73,7 @@ class LaneActor:
         self._ids = RandomIds()
         self._lanes: dict[str, LaneRuntime] = {}
         self._buses = BusRegistry()
+        self._results: list[LaneResults | NoResults] = []
         self._reporter: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -86,7 +90,11 @@ class LaneActor:
             settings = lane_settings(hosting.site, gate, lane)
             # Closed until the gate has said otherwise, which it does within a second: staff may be working on that arm.
             mode = modes.get(lane.id, "closed")
-            runtime = LaneRuntime(settings, mode, keys, ledger, turnstile, source, self._clock, self._ids, self._end_process)
+            results = lane_results(hosting.site, lane, Path(hosting.phrases), self._buses, self._clock)
+            self._results.append(results)
+            runtime = LaneRuntime(
+                settings, mode, keys, ledger, turnstile, source, self._clock, self._ids, self._end_process, results
+            )
             self._lanes[lane.id] = runtime
             if orders is not None and lane.id in orders.policies:
                 runtime.order_policy(orders.policies[lane.id])
@@ -121,6 +129,7 @@ class LaneActor:
             self._reporter.cancel()
             await asyncio.gather(self._reporter, return_exceptions=True)
         await asyncio.gather(*(lane.stop() for lane in self._lanes.values()))
+        await asyncio.gather(*(results.close() for results in self._results))
         await self._ledger.close()
         await self._spool.close()
         await self._central.close()

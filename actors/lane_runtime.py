@@ -11,10 +11,9 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
-from datetime import datetime
 
-import msgspec
-
+from actors.lane_report import LaneReport
+from actors.lane_results import NoResults, Results
 from resort.access.codes import SiteKeys
 from resort.access.entitlement import TicketRecord
 from resort.access.lane_machine import LaneMachine
@@ -47,35 +46,18 @@ from resort.access.lane_messages import (
     TurnstileSeen,
 )
 from resort.access.lane_settings import LaneSettings
+from resort.access.lane_voice import LaneVoice, TellGuest
 from resort.access.reasons import Reason
 from resort.access.usage import use
 from resort.clock import Clock, Moment
 from resort.errors import Busy, LedgerUnavailable, SpoolFull, TurnstileUnreachable, Unavailable
 from resort.ids import GrantId, IdSource, TicketId
 from resort.messages import GrantAnnulled, GrantIssued, GrantOutcome, GrantReleased, JournalEvent, TicketExited
-from resort.ports import AdmissionLedger, Audible, CodeSource, LaneMemory, Turnstile
+from resort.ports import AdmissionLedger, Audible, CodeSource, LaneMemory, Recalling, Turnstile
 from resort.site import LaneClass
 
 RETRY_S = 0.1
 _log = logging.getLogger("snowgate.lane")
-
-
-class LaneReport(msgspec.Struct, frozen=True):
-    """What a lane tells its gate once a second."""
-
-    lane_id: str
-    state: str
-    detail: str
-    mode: str
-    waiting: int | None
-    dropped: int
-    pid: int = 0
-    busy: bool = False  # a guest is being served, or an outcome being stored
-    at: datetime | None = None  # by the lane's own clock
-    tamper: bool | None = None  # None: the turnstile cannot be read
-    lasting: str = ""  # what holds behind a guest's grant: the lasting state
-    reader_silent_s: float | None = None  # since its code reader was last known to be there; None: it cannot tell
-    spool_percent: float | None = None  # of its spool in use
 
 
 class LaneRuntime:
@@ -95,6 +77,7 @@ class LaneRuntime:
         clock: Clock,
         ids: IdSource,
         on_fatal: Callable[[BaseException], None],
+        results: Results | None = None,
     ) -> None:
         self.settings = settings
         self.machine = LaneMachine(settings, keys, ids)
@@ -106,6 +89,8 @@ class LaneRuntime:
         self._clock = clock
         self._began = clock.now()
         self._on_fatal = on_fatal
+        self._voice = LaneVoice(settings.lane_class)
+        self._results = results or NoResults()  # whoever made it closes it
         self._inbox: deque[Stimulus] = deque()
         self._reading: TurnstileSeen | TurnstileLost | None = None  # newest wins
         self._ready = asyncio.Event()
@@ -205,7 +190,12 @@ class LaneRuntime:
             self._on_fatal(error)
 
     async def _consume(self) -> None:
-        await self._take(Started(await self._memory(), self._mode))
+        memory = await self._memory()
+        if isinstance(self._turnstile, Recalling):
+            self._turnstile.recall(memory.counter_in, memory.counter_out)
+            self._reading = None
+            self._look_again()
+        await self._take(Started(memory, self._mode))
         while True:
             await self._ready.wait()
             self._ready.clear()
@@ -264,13 +254,16 @@ class LaneRuntime:
     async def _take(self, stimulus: Stimulus) -> None:
         """Give the machine a stimulus, run its commands in order, and feed it their answers."""
         self._idle.clear()
-        steps: deque[Command] = deque(self.machine.handle(stimulus, self._clock.now()))
+        steps = deque(self._handle(stimulus))
         while steps:
             answer = await self._run(steps.popleft())
             if answer is not None:
-                steps.extend(self.machine.handle(answer, self._clock.now()))
+                steps.extend(self._handle(answer))
         if not self.machine.awaits_rotation:
             self._idle.set()
+
+    def _handle(self, stimulus: Stimulus) -> list[Command]:
+        return self._voice.accompany(stimulus, self.machine.handle(stimulus, self._clock.now()))
 
     async def _run(self, command: Command) -> Stimulus | None:
         match command:
@@ -280,6 +273,8 @@ class LaneRuntime:
                 return await self._store_grant(command)
             case PulseTurnstile():
                 return await self._pulse()
+            case TellGuest():
+                self._results.tell(command)
             case ShowLamp():
                 try:
                     await self._turnstile.show(command.lamp)

@@ -1,42 +1,31 @@
-"""Reading a code from one camera frame: zxing-cpp first, second opinions when it finds none, and whether anything is held up.
+"""Reading a code from one camera frame: zxing-cpp first, second looks on a schedule when it finds none, and whether anything is
+held up.
 
-Work on one frame plus a slowly learned picture of the empty scene; when frames come and what sightings they make is
-`devices/camera_source.py`. Runs in a worker thread (both readers and the JPEG decoder release the interpreter lock).
+Work on one frame plus what was learned from the frames before; when frames come and what sightings they make is
+`devices/camera_source.py`. Runs in a worker thread (the decoders, Pillow and numpy release the interpreter lock).
 """
 
-import io
-import struct
-from ctypes.util import find_library
-
 import msgspec
-import numpy as np
-import zxingcpp
-from numpy.typing import NDArray
-from PIL import Image, JpegImagePlugin
 
-try:
-    from pyzbar import pyzbar
-except ImportError:  # the wheel is there, the system library libzbar0 is not
-    pyzbar = None
+from devices.code_engines import Box, Found, Grey, zxing
+from devices.lane_scene import LaneScene
+from devices.picture import grey_of
+from devices.second_looks import LOOKS, Look, crop, moved
+from resort.ports import CameraView
 
-Grey = NDArray[np.uint8]
-
-# In pixels a little over 4K. A camera that sends more is set up wrongly; decoding it would hold the lane up.
-MAX_PIXELS = 9_000_000
-MAX_TEXT = 200
-SECOND_EVERY = 2  # a second opinion (10-40 ms) on every so many frames in a row that zxing-cpp could not read
-ENLARGE_UP_TO = 800  # frames up to this width are also read at double size
-_FORMATS = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode, zxingcpp.BarcodeFormat.MicroQRCode])
-
-# The empty scene is remembered as the texture of tiles: a code has many strong edges, an empty lane, a coat or a cloud few.
-TEXTURE_WIDTH = 320  # frames are averaged down to about this width first, which takes sensor noise away
-TILE_PX = 20  # edge of a tile in the averaged frame
-RISE_LEVELS = 6.0  # mean grey step between neighbours by which a tile must exceed the empty scene's,
-RISE_FACTOR = 2.0  # and how many times as much as the empty scene it must have
-COVERED_ENTER = 0.025  # share of tiles from which something is held up
-COVERED_LEAVE = 0.012  # and below which it is gone: one value for both would flicker
-LEARNING = 0.05  # weight of a new empty frame in the remembered scene
-LEARNING_COVERED = 0.001  # and of a covered one: a camera that was moved finds its new empty scene within minutes
+# Second looks cost ten times what the first one does. Taken at no more than this share of the frames, they leave the median
+# frame at the price of the first look, whatever is held up.
+SECOND_SHARE = 0.42
+CREDIT_MOST = 2.0  # frames with second looks that may be saved up, so that the next guest's first frames have them at once
+SECOND_COST = 40.0  # and what they may cost in one such frame, in the milliseconds of `Look.cost`
+STILL_COST = 1_500.0  # likewise in the very first frame
+BEST_LOOKS = 2  # the most promising ones are taken on every such frame, the others in turn
+RARE_EVERY = 2  # Micro QR codes and light codes on dark are rare: of a quiet lane's frames only so many are asked for them
+LOOK_EVERY = 4  # whether something is held up is plain where a code was read: then only so many frames ask, for the light
+NEAR_FRAMES = 4  # so many frames in a row may be read only where the last code was, then a whole one: another may have come
+NEAR_STREAK = 2  # and only after so many whole frames that were read at first sight
+NEAR_MARGIN = 0.35  # of the code's edge, on every side: how far a hand moves it between two frames, and its quiet zone
+NEAR_SHARE = 0.5  # of the frame; above it looking near saves nothing
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -46,125 +35,99 @@ class Reading(msgspec.Struct, frozen=True):
     occupied: bool
 
 
-def zbar_problem() -> str | None:
-    """Why the second reader is off and what to do, or None when it works."""
-    if pyzbar is not None:
-        return None
-    found = "found but not loadable" if find_library("zbar") else "not installed"
-    return f"libzbar0 is {found} - apt-get install libzbar0; until then zxing-cpp reads alone"
-
-
 class CodeReader:
     """Reads the frames of one camera. Not to be used from two threads at once.
 
-    Costs about 3 ms for a frame that zxing-cpp reads or that is empty. Frames that show something and stay unread get
-    second opinions in turn (double size, pyzbar), each on one of `second_every` frames, which bounds what they cost.
+    A frame costs what zxing-cpp takes for it (0.3 to 2 ms) and a tenth of a millisecond. Where something is held up and stays
+    unread, the looks of `devices/second_looks.py` are tried in turn, at `second_share` of the frames. The very first frame
+    has them all: nothing is known of the scene yet, and a photograph that is read by itself has no second frame.
     """
 
-    def __init__(self, second_every: int = SECOND_EVERY) -> None:
-        self.second_opinions = 0
-        self._second_every = second_every
-        self._empty: NDArray[np.float32] | None = None
-        self._occupied = False
-        self._unread = 0
+    def __init__(self, second_share: float = SECOND_SHARE) -> None:
+        self.second_opinions = 0  # frames on which second looks were taken
+        self._second_share = second_share
+        self._frames = 0
+        self._credit = 1.0
+        self._scene = LaneScene()
+        self._looks: list[Look] = list(LOOKS)  # the one that read last comes first: lens and light stay what they are
+        self._next_look = 0
+        self._near: Box | None = None
+        self._near_left = 0
+        self._streak = 0  # whole frames in a row that were read at first sight
 
-    def read(self, jpeg: bytes) -> Reading:
+    @property
+    def view(self) -> CameraView | None:
+        """How well the camera sees, once a few frames were read."""
+        return self._scene.view
+
+    def read(self, picture: bytes) -> Reading:
         """The frame's code. A frame that is no picture reads as nothing there. Never raises on outside bytes."""
-        grey = _grey(jpeg)
+        grey = grey_of(picture)
         return Reading(None, occupied=False) if grey is None else self.read_grey(grey)
 
     def read_grey(self, grey: Grey) -> Reading:
         """Likewise for a picture of shape (height, width), 0 black to 255 white."""
-        text = _zxing(grey)
-        self._look(grey, has_text=text is not None)
-        if text is None and self._occupied:
-            self._unread += 1
-            if self._unread % self._second_every == 0:
-                text = self._second_opinion(grey)
-        if text is not None or not self._occupied:
-            self._unread = 0
-        return Reading(text, text is not None or self._occupied)
+        scene = self._scene
+        knew = scene.known
+        found = self._first_look(grey)
+        if found is None or not knew or self._frames % LOOK_EVERY == 0:
+            scene.look(grey, has_text=found is not None)
+        self._frames += 1
+        self._credit = min(CREDIT_MOST, self._credit + self._second_share)
+        if found is None and not knew:
+            found = self._second_looks(grey, None, STILL_COST)
+        elif found is None and scene.occupied and self._credit >= 1.0:
+            self._credit -= 1.0
+            found = self._second_looks(grey, scene.covered, SECOND_COST)
+        if found is None:
+            if not scene.occupied:
+                self._next_look = 0
+            return Reading(None, scene.occupied)
+        return Reading(found.text, occupied=True)
 
-    def _second_opinion(self, grey: Grey) -> str | None:
-        turn, self.second_opinions = self.second_opinions, self.second_opinions + 1
-        may_enlarge = grey.shape[1] <= ENLARGE_UP_TO
-        if pyzbar is not None and (turn % 2 == 1 or not may_enlarge):
-            return _zbar(grey)
-        return _zxing(_enlarged(grey)) if may_enlarge else None
+    def _first_look(self, grey: Grey) -> Found | None:
+        """Where the last code was; the whole frame if it is not there or is moved about, and now and then anyhow."""
+        near, found = self._near, None
+        if near is not None and self._near_left > 0 and near[2] <= grey.shape[1] and near[3] <= grey.shape[0]:
+            self._near_left -= 1
+            found = zxing(crop(grey, near))
+            found = None if found is None else moved(found, near)
+            self._streak = self._streak if found is not None else 0
+        if found is None:
+            rare = self._frames % RARE_EVERY == 0 or self._scene.occupied
+            found = zxing(grey, micro=rare, inverted=rare)
+            self._streak = self._streak + 1 if found is not None else 0
+            self._near_left = NEAR_FRAMES
+        self._near = _near(found.box, grey) if found is not None and self._streak >= NEAR_STREAK else None
+        return found
 
-    def _look(self, grey: Grey, *, has_text: bool) -> None:
-        """Learn the empty scene, and tell whether this frame has much more texture than it."""
-        tiles = _texture(grey)
-        if self._empty is None or self._empty.shape != tiles.shape:
-            # The first frame is taken for empty unless a code was read in it. If something unreadable was held up just
-            # then, it will be missed; the scene is learned right as soon as it is gone.
-            self._empty = None if has_text else tiles
-            self._occupied = False
-            return
-        covered = (tiles > self._empty * RISE_FACTOR) & (tiles > self._empty + RISE_LEVELS)
-        share = float(covered.mean()) if covered.size else 0.0
-        self._occupied = share >= (COVERED_LEAVE if self._occupied else COVERED_ENTER)
-        self._empty += (LEARNING_COVERED if self._occupied or has_text else LEARNING) * (tiles - self._empty)
-
-
-def _grey(jpeg: bytes) -> Grey | None:
-    # The plug-in itself and not Image.open: what calls itself a camera shall not choose among Pillow's fifty decoders.
-    try:
-        with JpegImagePlugin.JpegImageFile(io.BytesIO(jpeg)) as image:
-            if image.width * image.height > MAX_PIXELS:
-                return None
-            image.draft("L", image.size)
-            return np.asarray(image.convert("L"))
-    except (OSError, SyntaxError, ValueError, KeyError, IndexError, struct.error):
+    def _second_looks(self, grey: Grey, where: Box | None, cost: float) -> Found | None:
+        """The best looks, then the others from where the last frame left off, until one reads or the cost is spent."""
+        self.second_opinions += 1
+        part = grey if where is None else crop(grey, where)
+        best, others = self._looks[:BEST_LOOKS], self._looks[BEST_LOOKS:]
+        turn = self._next_look % len(others)
+        spent = 0.0
+        for number, look in enumerate(best + others[turn:] + others[:turn]):
+            if (found := look.read(part)) is not None:
+                self._looks.remove(look)
+                self._looks.insert(0, look)
+                self._next_look = 0
+                return found if where is None else moved(found, where)
+            spent += look.cost * part.size / 1e6
+            self._next_look += number >= BEST_LOOKS
+            if spent >= cost:
+                break
         return None
 
 
-def _texture(grey: Grey) -> NDArray[np.float32]:
-    """Mean grey step between neighbours in each tile, shape (rows, columns); a rest at the border is left out."""
-    small = np.asarray(Image.fromarray(grey).reduce(max(1, round(grey.shape[1] / TEXTURE_WIDTH))), dtype=np.int16)
-    rows, columns = (size // TILE_PX for size in (small.shape[0] - 1, small.shape[1] - 1))
-    if rows < 1 or columns < 1:
-        return np.zeros((0, 0), dtype=np.float32)
-    small = small[: rows * TILE_PX + 1, : columns * TILE_PX + 1]
-    steps = np.abs(small[:-1, 1:] - small[:-1, :-1]) + np.abs(small[1:, :-1] - small[:-1, :-1])
-    texture: NDArray[np.float32] = steps.reshape(rows, TILE_PX, columns, TILE_PX).mean(axis=(1, 3), dtype=np.float32)
-    return texture
-
-
-def _enlarged(grey: Grey) -> Grey:
+def _near(box: Box, grey: Grey) -> Box | None:
+    """Where to look first in the next frame; None where that would save nothing."""
     height, width = grey.shape
-    return np.asarray(Image.fromarray(grey).resize((width * 2, height * 2), Image.Resampling.BICUBIC))
+    left, top, right, bottom = box
+    margin = round(max(right - left, bottom - top) * NEAR_MARGIN) + 8
+    near = (max(0, left - margin), max(0, top - margin), min(width, right + margin), min(height, bottom + margin))
+    return near if (near[2] - near[0]) * (near[3] - near[1]) <= width * height * NEAR_SHARE else None
 
 
-def _zxing(grey: Grey) -> str | None:
-    """The text of the largest code with an acceptable one: the one that is held up, not the poster behind."""
-    if min(grey.shape) < 1:
-        return None
-    found = zxingcpp.read_barcodes(
-        grey,
-        formats=_FORMATS,
-        text_mode=zxingcpp.TextMode.Plain,
-        binarizer=zxingcpp.Binarizer.LocalAverage,
-        try_rotate=True,
-        try_downscale=True,
-        try_invert=True,
-    )
-    readable = [code for code in found if _acceptable(code.text)]
-    return max(readable, key=_diagonal).text if readable else None
-
-
-def _diagonal(code: zxingcpp.Barcode) -> int:
-    """The square of the code's diagonal, in pixels."""
-    one, other = code.position.top_left, code.position.bottom_right
-    return int((one.x - other.x) ** 2 + (one.y - other.y) ** 2)
-
-
-def _zbar(grey: Grey) -> str | None:
-    found = pyzbar.decode(grey, symbols=[pyzbar.ZBarSymbol.QRCODE])
-    texts = [(code.rect.width * code.rect.height, code.data.decode("ascii", errors="replace")) for code in found]
-    readable = [(area, text) for area, text in texts if _acceptable(text)]
-    return str(max(readable)[1]) if readable else None
-
-
-def _acceptable(text: str) -> bool:
-    return 0 < len(text) <= MAX_TEXT and text.isascii() and text.isprintable()
+__all__ = ["CodeReader", "Grey", "Reading"]

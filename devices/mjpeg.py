@@ -1,36 +1,23 @@
 """An MJPEG camera over HTTP (`multipart/x-mixed-replace`), as most IP cameras serve one.
 
 `PartParser` cuts the bytes into parts and knows no socket; `MjpegCamera` keeps a connection. Pictures are not looked at here.
-Back-pressure: newest wins. A frame that nobody fetched before the next one came is dropped and counted.
 """
 
-import asyncio
-import logging
 import re
 from email.message import Message
 from urllib.parse import urlsplit
 
 import aiohttp
-import msgspec
 
-from resort.clock import Clock, Moment
+from devices.camera_frames import CameraFrame, FrameCamera
+from resort.clock import Clock
 
-FIRST_PAUSE_S = 0.2
-LONGEST_PAUSE_S = 2.0
 CONNECT_S = 2.0
 SILENT_S = 5.0  # a camera that says nothing for so long is connected to again
 MAX_FRAME_BYTES = 4 * 2**20
 MAX_HEAD_BYTES = 8 * 2**10
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _LENGTH = re.compile(rb"^content-length:[ \t]*(\d{1,10})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
-_log = logging.getLogger("snowgate.camera")
-
-
-class CameraFrame(msgspec.Struct, frozen=True, gc=False):
-    """One JPEG, with the moment at which its last byte came."""
-
-    jpeg: bytes
-    at: Moment
 
 
 class PartParser:
@@ -98,75 +85,25 @@ class PartParser:
         return part if self._length is not None else part.removesuffix(b"\n").removesuffix(b"\r")
 
 
-class MjpegCamera:
-    """One camera. `start`, then `next_frame` as often as wanted, then `close`; connects again by itself with back-off.
-
-    A camera that is away is no error here: `next_frame` waits until it is back, `connected` and the log tell.
-    """
+class MjpegCamera(FrameCamera):
+    """One camera by its URL. One that says nothing for `silent_s` is connected to again."""
 
     def __init__(self, url: str, clock: Clock, silent_s: float = SILENT_S) -> None:
-        self.received = 0
-        self.dropped = 0  # frames that a newer one replaced before they were fetched
-        self.connected = False
-        self.heard: Moment | None = None  # when the newest frame came
+        super().__init__(_without_password(url), clock)
         self._url = url
-        self._name = _without_password(url)
-        self._clock = clock
         self._silent_s = silent_s
-        self._newest: CameraFrame | None = None
-        self._arrived = asyncio.Event()
-        self._closed = False
-        self._told_away = False
-        self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Begin to receive. Idempotent; a closed camera stays closed."""
-        if self._task is None and not self._closed:
-            self._task = asyncio.create_task(self._receive_for_ever(), name=f"camera {self._name}")
-            self._task.add_done_callback(lambda _ended: self._arrived.set())
-
-    async def next_frame(self) -> CameraFrame | None:
-        """The newest frame that was not fetched yet; waits for one. None once the camera is closed.
-
-        Receiving never ends by itself; should a mistake of ours end it, that error is raised here, lest the lane go blind.
-        """
-        while self._newest is None and not self._closed:
-            if self._task is not None and self._task.done():
-                self._task.result()
-            self._arrived.clear()
-            await self._arrived.wait()
-        frame, self._newest = self._newest, None
-        return None if self._closed else frame
-
-    async def close(self) -> None:
-        """Hang up; whoever waits for a frame gets None. Idempotent."""
-        self._closed, self.connected = True, False
-        self._arrived.set()
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    async def _receive_for_ever(self) -> None:
-        pause_s = FIRST_PAUSE_S
+    async def _receive(self) -> str:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=self._silent_s)
-        async with aiohttp.ClientSession(timeout=timeout) as session:
-            while True:
-                before = self.received
-                try:
-                    async with session.get(self._url) as answer:
-                        answer.raise_for_status()
-                        await self._receive(answer)
-                    problem = "the camera hung up"
-                except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as error:
-                    problem = f"{type(error).__name__} {error}".strip()
-                self._tell_away(problem)
-                if self.received > before:
-                    pause_s = FIRST_PAUSE_S
-                await asyncio.sleep(pause_s)
-                pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
+        try:
+            async with aiohttp.ClientSession(timeout=timeout) as session, session.get(self._url) as answer:
+                answer.raise_for_status()
+                await self._take_parts(answer)
+        except aiohttp.ClientError as error:
+            return f"{type(error).__name__} {error}".strip()
+        return "the camera hung up"
 
-    async def _receive(self, answer: aiohttp.ClientResponse) -> None:
+    async def _take_parts(self, answer: aiohttp.ClientResponse) -> None:
         """Take parts until the camera hangs up. Raises ValueError on what is no multipart stream."""
         content_type = Message()
         content_type["Content-Type"] = answer.headers.get("Content-Type", "")
@@ -177,24 +114,6 @@ class MjpegCamera:
         async for data in answer.content.iter_any():
             for jpeg in parser.feed(data):
                 self._keep(CameraFrame(jpeg, self._clock.now()))
-
-    def _keep(self, frame: CameraFrame) -> None:
-        if not self.connected:
-            _log.info("camera %s sends pictures", self._name)
-            self.connected, self._told_away = True, False
-        self.received += 1
-        self.heard = frame.at
-        if self._newest is not None:
-            self.dropped += 1
-        self._newest = frame
-        self._arrived.set()
-
-    def _tell_away(self, problem: str) -> None:
-        """Log edges only."""
-        self.connected = False
-        if not self._told_away:
-            _log.warning("camera %s is away: %s", self._name, problem)
-            self._told_away = True
 
 
 def _without_password(url: str) -> str:

@@ -1,9 +1,10 @@
-"""Modbus TCP connections of a process: one for each unit, or one that all units behind an address share; closed behind the
-last user. What registers mean is not known here.
+"""Modbus connections of a process: one for each unit, or one that all units behind an address share; closed behind the
+last user. What registers mean is not known here, nor how requests travel: that is a `Link`.
 
-A bus is one `tcp://host:port`; several controllers may answer behind it, each by its unit number. A connection has one request
-under way at a time; none is ever repeated, and every failure is a TurnstileUnreachable. With a connection each, a silent unit
-keeps nobody waiting; `shared` is for gateways that take few connections or serve only the youngest.
+A bus is one address (`devices/modbus_address.py`); several controllers may answer behind it, each by its unit number. A
+connection has one request under way at a time; none is ever repeated, and every failure is a TurnstileUnreachable. With a
+connection each, a silent unit keeps nobody waiting; `shared` is for gateways that take few connections or serve only the
+youngest, and for RTU always.
 
 How failures are kept short (`timeout_ms` T, 250 by default):
 - not connected: fails at once, while a task of the connection reconnects every 50 to 400 ms;
@@ -11,21 +12,23 @@ How failures are kept short (`timeout_ms` T, 250 by default):
   made anew, so a controller that lost power is served again within a second of its return. Where units share, one that is
   silent while its neighbours answer rests for 500 ms, lest the neighbours wait behind it;
 - behind others in the queue: fails after T without having been sent. So no call lasts longer than 2 T;
-- late answers, nonsense, half answers: see `devices/modbus_link.py`.
+- late answers, nonsense, half answers: see `devices/modbus_link.py` and `devices/modbus_rtu_link.py`.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
-from urllib.parse import urlsplit
+from collections.abc import AsyncIterator, Awaitable, Callable
 
-import msgspec
 from pymodbus.pdu import ModbusPDU
 
-from devices.modbus_frames import decode, describe_exception
-from devices.modbus_link import LinkLost, ModbusLink, Silence
+from devices.modbus_address import BusSettings, parse_bus
+from devices.modbus_frames import NOT_BEGUN, decode, describe_exception
+from devices.modbus_link import Link, LinkLost, ModbusLink, Silence
+from devices.modbus_rtu_link import RtuOpener
 from resort.errors import InvalidConfig, TurnstileUnreachable
+
+__all__ = ["BusRegistry", "BusSettings", "UnitHandle", "parse_bus"]  # a bus and its address come from one place
 
 log = logging.getLogger(__name__)
 # pymodbus logs what it decodes and what it cannot; the edges are logged here, once.
@@ -35,31 +38,6 @@ RECONNECT_FIRST_S = 0.05
 RECONNECT_MAX_S = 0.4
 DEAD_AFTER_SILENCES = 2
 UNIT_REST_S = 0.5
-
-
-class BusSettings(msgspec.Struct, frozen=True):
-    """Everything that users of one connection must agree on."""
-
-    host: str
-    port: int
-    timeout_ms: int
-    shared: bool = False  # one connection for all units
-
-    def __str__(self) -> str:
-        return f"tcp://{self.host}:{self.port}"
-
-
-def parse_bus(bus: str, timeout_ms: int, *, shared: bool = False) -> BusSettings:
-    """The settings of a `tcp://host:port` bus; port 502 when none is named. Raises InvalidConfig."""
-    try:
-        parts = urlsplit(bus)
-        host, port = parts.hostname, parts.port
-        (host or "").encode("idna")  # what looking the name up will do with it
-    except ValueError as error:
-        raise InvalidConfig("turnstile.bus", f"{bus} has no usable host and port ({error})") from error
-    if parts.scheme != "tcp" or not host or parts.path.strip("/") or parts.query or parts.username is not None:
-        raise InvalidConfig("turnstile.bus", f"{bus} is not an address such as tcp://192.168.10.21:502")
-    return BusSettings(host, 502 if port is None else port, timeout_ms, shared)
 
 
 class _Bus:
@@ -72,7 +50,8 @@ class _Bus:
         self.attempts = 0  # to connect, with or without success
         self._attempted = asyncio.Event()  # the present attempt is over; each attempt has its own event
         self._timeout_s = settings.timeout_ms / 1000
-        self._link: ModbusLink | None = None
+        self._link: Link | None = None
+        self._open = _opener(settings)
         self._turn = asyncio.Lock()
         self._silences = 0  # requests without an answer in a row, over all units
         self._silent_units: dict[int, int] = {}  # likewise for each unit
@@ -100,13 +79,13 @@ class _Bus:
             try:
                 body = await link.exchange(request, self._timeout_s)
             except LinkLost as lost:
-                raise self._unreachable(unit, link.detail, sent=lost.sent) from None
+                raise self._unreachable(unit, str(lost), sent=lost.sent) from None
             except Silence:
                 self._note_silence(link, unit, heard)
                 raise self._unreachable(unit, f"no answer within {self.settings.timeout_ms} ms") from None
         self._note_answer(unit)
         if body[0] & 0x80:
-            raise self._unreachable(unit, describe_exception(body[1]))
+            raise self._unreachable(unit, describe_exception(body[1]), sent=body[1] not in NOT_BEGUN)
         return decode(body)
 
     @contextlib.asynccontextmanager
@@ -136,7 +115,7 @@ class _Bus:
             await self._link.close()
             self._link = None
 
-    def _check_reachable(self, unit: int) -> ModbusLink:
+    def _check_reachable(self, unit: int) -> Link:
         if self._link is None or self._link.lost.is_set():
             raise self._unreachable(unit, "not connected", sent=False)
         if self._rest_until.get(unit, 0.0) > self._clock():
@@ -151,7 +130,7 @@ class _Bus:
         self._silent_units.pop(unit, None)
         self._rest_until.pop(unit, None)
 
-    def _note_silence(self, link: ModbusLink, unit: int, heard: int) -> None:
+    def _note_silence(self, link: Link, unit: int, heard: int) -> None:
         if link is not self._link:
             return  # what was silent is gone already
         self._silent_units[unit] = self._silent_units.get(unit, 0) + 1
@@ -168,7 +147,7 @@ class _Bus:
         """Make the connection, wait for its loss, make the next."""
         delay_s = RECONNECT_FIRST_S
         while True:
-            link = await ModbusLink.open(self.settings.host, self.settings.port, self._timeout_s)
+            link = await self._open(self._timeout_s)
             if not link.lost.is_set():
                 self._take(link)
                 self._end_attempt()
@@ -184,7 +163,7 @@ class _Bus:
             await asyncio.sleep(delay_s)
             delay_s = min(2 * delay_s, RECONNECT_MAX_S)
 
-    def _take(self, link: ModbusLink) -> None:
+    def _take(self, link: Link) -> None:
         """Requests go over `link` from now on; what was known about silences belonged to the one before."""
         self._link = link
         self._silences = 0
@@ -249,19 +228,19 @@ class BusRegistry:
     """The connections of this process. Lives in one event loop; an empty registry holds nothing open."""
 
     def __init__(self) -> None:
-        self._buses: dict[tuple[str, int, int | None], _Bus] = {}  # by host, port, and unit if it has one of its own
+        self._buses: dict[tuple[str, int | None], _Bus] = {}  # by place, and unit if it has one of its own
 
     def lease(self, settings: BusSettings, unit: int) -> UnitHandle:
         """A handle on one unit; connecting goes on in the background. Raises InvalidConfig when settings clash."""
         if not 0 <= unit <= 255:
             raise InvalidConfig("turnstile.unit", f"{unit} is not 0 to 255")
         for other in self._buses.values():
-            if (other.settings.host, other.settings.port) == (settings.host, settings.port) and other.settings != settings:
+            if other.settings.place == settings.place and other.settings != settings:
                 raise InvalidConfig(
                     f"turnstile bus {settings}",
                     f"it is in use with {_manners(other.settings)}, so {_manners(settings)} cannot be had",
                 )
-        place = (settings.host, settings.port, None if settings.shared else unit)
+        place = (settings.place, None if settings.shared else unit)
         bus = self._buses.get(place)
         if bus is None:
             bus = self._buses[place] = _Bus(settings, str(settings) if settings.shared else f"{settings} unit {unit}")
@@ -276,5 +255,19 @@ class BusRegistry:
             await bus.close()
 
 
+def _opener(settings: BusSettings) -> Callable[[float], Awaitable[Link]]:
+    """What makes one connection after the other, given a time-out in seconds."""
+    if settings.transport == "tcp":
+        return lambda timeout_s: ModbusLink.open(settings.host, settings.port, timeout_s)
+    return RtuOpener(settings).open
+
+
 def _manners(settings: BusSettings) -> str:
-    return f"a time-out of {settings.timeout_ms} ms and {'one connection' if settings.shared else 'a connection for each unit'}"
+    line = settings.line
+    how = [
+        f"a time-out of {settings.timeout_ms} ms",
+        "one connection" if settings.shared else "a connection for each unit",
+        *([] if settings.transport == "tcp" else ["RTU frames" + (" and echo" if settings.echo else "")]),
+        *([] if line is None else [f"{line.baud} baud {line.parity}{line.stop}"]),
+    ]
+    return f"{', '.join(how[:-1])} and {how[-1]}"

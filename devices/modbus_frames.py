@@ -28,6 +28,9 @@ EXCEPTIONS = {
     11: "no answer behind the gateway",
 }
 
+# With these a controller, or the gateway before it, says that it has not begun on the request.
+NOT_BEGUN = frozenset((1, 2, 3, 6, 10))
+
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
     """One whole reply. `body` is the PDU: a function code that is used here, and as many bytes as belong to it."""

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import socket
 import struct
-from typing import cast
+from typing import Protocol, cast
 
 from pymodbus.pdu import ModbusPDU
 
@@ -30,6 +30,27 @@ class LinkLost(Exception):
     def __init__(self, detail: str, *, sent: bool = True) -> None:
         super().__init__(detail)
         self.sent = sent  # whether anything of the request was
+
+
+class Link(Protocol):
+    """One connection, whatever its frames look like."""
+
+    lost: asyncio.Event  # set exactly when it cannot be used any more
+    detail: str  # why
+    heard: int  # replies that came, late ones too
+
+    async def exchange(self, request: ModbusPDU, timeout_s: float) -> bytes:
+        """Send once and wait; answers the PDU of a normal or an exception answer. One at a time. Raises Silence, LinkLost;
+        a LinkLost with `sent` False may leave the link usable."""
+        ...
+
+    def drop(self, detail: str) -> None:
+        """Hang up at once; what was not delivered yet is not delivered later. Idempotent."""
+        ...
+
+    async def close(self) -> None:
+        """Hang up and wait until nothing is open."""
+        ...
 
 
 class _UnderWay:

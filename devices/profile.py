@@ -11,53 +11,39 @@ from typing import Annotated, Literal
 import msgspec
 import yaml
 
+from devices.profile_points import (
+    NUMBER,
+    Acknowledge,
+    CommandOrder,
+    EntryOrder,
+    Kind,
+    ModePoint,
+    NumberedOrder,
+    PulsePoint,
+    TimedRelay,
+)
+from devices.profile_points import Point as Point
+from devices.profile_points import Table as Table
 from resort.errors import InvalidConfig
 from resort.site import Strict
 
-Table = Literal["coil", "discrete", "holding", "input"]
-Kind = Literal["bit", "u16", "u32"]
 Order = Literal["big", "little"]
-Address = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
-Word = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
 
 BIT_TABLES = ("coil", "discrete")
 INDICATORS = ("idle", "go", "refused")
 DIRECTIONS = ("entry", "exit_only")
+COIL_ON = 0xFF00  # 6.5
 MAX_WORDS_PER_READ = 125  # Modbus Application Protocol V1.1b3, 6.3 and 6.4
 MAX_BITS_PER_READ = 2000  # 6.1 and 6.2
+_KINDS: dict[str, tuple[Kind, ...]] = {
+    "counter_in": ("u16", "u32"),
+    "counter_out": ("u16", "u32"),
+    "firmware": ("u16",),
+    "waiting": ("u16",),
+    "number": ("u16",),
+    "result": ("u16",),
+}
 _PROFILES = Path(__file__).parent / "profiles"
-
-
-class PulsePoint(Strict, frozen=True):
-    """A coil that does something once when `value` is written to it, and falls back by itself."""
-
-    table: Literal["coil"]
-    address: Address
-    value: Literal[0, 1] = 1
-    auto_reset: bool = True
-
-
-class ModePoint(Strict, frozen=True):
-    """A holding register that takes one of a few named values."""
-
-    table: Literal["holding"]
-    address: Address
-    values: dict[str, Word]
-
-
-class Point(Strict, frozen=True):
-    """A place to read one value from. `bit` (0 = lowest) only for kind bit inside a register; `inverted`: 0 means yes."""
-
-    table: Table
-    address: Address
-    kind: Kind
-    bit: Annotated[int, msgspec.Meta(ge=0, le=15)] | None = None
-    inverted: bool = False
-
-    @property
-    def width(self) -> int:
-        """Addresses that the value takes."""
-        return 2 if self.kind == "u32" else 1
 
 
 class Timings(Strict, frozen=True):
@@ -70,8 +56,8 @@ class Timings(Strict, frozen=True):
 class Commands(Strict, frozen=True):
     """What can be written."""
 
-    pulse_entry: PulsePoint
-    indicator: ModePoint
+    pulse_entry: EntryOrder
+    indicator: ModePoint | None = None
     pulse_exit: PulsePoint | None = None
     direction: ModePoint | None = None
 
@@ -110,6 +96,7 @@ class TurnstileProfile(Strict, frozen=True):
     word_order: Order = "big"
     read_across: Annotated[int, msgspec.Meta(ge=0, le=MAX_WORDS_PER_READ)] = 0
     shared_connection: bool = False
+    turns_unseen_max: Annotated[int, msgspec.Meta(ge=1, le=0x7FFF)] = 1024  # between two readings of a u16 counter
 
     def read_points(self) -> dict[str, Point]:
         """The readings that this model has, by name."""
@@ -118,6 +105,10 @@ class TurnstileProfile(Strict, frozen=True):
     def mirror_points(self) -> dict[str, Point]:
         """The repeated status bits that this model has, by name."""
         return dict(_present(self.mirrors))
+
+    def order_words(self, order: NumberedOrder, number: int) -> list[int]:
+        """What to write for that order under this number. Only the number follows `byte_order`, as where it is read back."""
+        return [self._word(number) if word == NUMBER else word for word in order.words]
 
     def decode(self, point: Point, cells: list[int]) -> int:
         """The value at `point`, given the `point.width` cells that start at its address (bits as 0 or 1)."""
@@ -186,45 +177,87 @@ def load_profile(name_or_path: str | Path) -> TurnstileProfile:
 def parse_profile(text: str, place: str) -> TurnstileProfile:
     """The profile that a YAML text says. Raises InvalidConfig naming `place` and the first key that is wrong."""
     try:
-        return check_profile(msgspec.convert(yaml.safe_load(text), TurnstileProfile), place)
+        return check_profile(msgspec.convert(_with_style(yaml.safe_load(text)), TurnstileProfile), place)
     except yaml.MarkedYAMLError as error:
         line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise InvalidConfig(place, f"this is not YAML{line} ({error.problem})") from error
     except yaml.YAMLError as error:
         raise InvalidConfig(place, f"this is not YAML ({' '.join(str(error).split())})") from error
     except msgspec.ValidationError as error:
-        raise InvalidConfig(place, str(error)) from error
+        raise InvalidConfig(place, " ".join(str(error).split())) from error  # a key may hold line breaks
+    except (ValueError, RecursionError) as error:  # of a date that cannot be, a number without end, brackets without end
+        raise InvalidConfig(place, f"a value cannot be read ({' '.join(str(error).split())})") from error
+
+
+def _with_style(content: object) -> object:
+    """The same content, with the style that files had before there were several."""
+    match content:
+        case {"commands": {"pulse_entry": dict() as entry}}:
+            entry.setdefault("style", "coil")
+    return content
 
 
 def check_profile(profile: TurnstileProfile, place: str) -> TurnstileProfile:
     """Check what types alone cannot; returns the same profile. Raises InvalidConfig."""
-    for key, pulse in (("pulse_entry", profile.commands.pulse_entry), ("pulse_exit", profile.commands.pulse_exit)):
-        if pulse is not None and not pulse.auto_reset:
-            # A relay that has to be switched off by us would stay open when the second write is lost.
-            raise InvalidConfig(place, f"commands.{key} must reset by itself; this driver writes a pulse exactly once")
-    lamp = profile.commands.indicator.values
-    if set(lamp) != set(INDICATORS) or len(set(lamp.values())) != len(lamp):
-        raise InvalidConfig(place, f"commands.indicator.values needs one value each for {', '.join(INDICATORS)}")
-    direction = profile.commands.direction
-    if direction is not None and (set(direction.values) != set(DIRECTIONS) or len(set(direction.values.values())) != 2):
-        raise InvalidConfig(place, f"commands.direction.values needs one value each for {', '.join(DIRECTIONS)}")
+    _check_commands(place, profile.commands)
+    entry = profile.commands.pulse_entry
+    if isinstance(entry, CommandOrder):
+        _check_acknowledge(place, entry.acknowledge, profile.read_across)
     points = [(f"readings.{key}", key, point) for key, point in profile.read_points().items()]
     points += [(f"mirrors.{key}", key, point) for key, point in profile.mirror_points().items()]
     for where, key, point in points:
         _check_point(place, where, key, point)
     _check_overlap(place, [(where, point) for where, _, point in points])
-    writes = [point for point in msgspec.structs.astuple(profile.commands) if point is not None]
-    if len({(point.table, point.address) for point in writes}) != len(writes):
-        raise InvalidConfig(place, "two commands share one address")
     return profile
+
+
+def _check_commands(place: str, commands: Commands) -> None:
+    """Each command is complete, and has addresses of its own."""
+    for key, pulse in (("pulse_entry", commands.pulse_entry), ("pulse_exit", commands.pulse_exit)):
+        if isinstance(pulse, PulsePoint) and not pulse.auto_reset:
+            # A relay that has to be switched off by us would stay open when the second write is lost.
+            raise InvalidConfig(place, f"commands.{key} must reset by itself; this driver writes a pulse exactly once")
+    entry = commands.pulse_entry
+    if isinstance(entry, TimedRelay) and entry.table == "coil" and entry.duration == COIL_ON:
+        raise InvalidConfig(place, f"commands.pulse_entry.duration must not be {COIL_ON}: to a coil that says on, for good")
+    if isinstance(entry, NumberedOrder) and (len(entry.words) < 2 or entry.words.count(NUMBER) != 1):
+        raise InvalidConfig(place, f"commands.pulse_entry.words needs at least two words, and {NUMBER} once among them")
+    for key, mode, names in (("indicator", commands.indicator, INDICATORS), ("direction", commands.direction, DIRECTIONS)):
+        if mode is not None and (set(mode.values) != set(names) or len(set(mode.values.values())) != len(names)):
+            raise InvalidConfig(place, f"commands.{key}.values needs one value each for {', '.join(names)}")
+    taken: set[tuple[Table, int]] = set()
+    for command in (entry, commands.pulse_exit, commands.indicator, commands.direction):
+        if command is None:
+            continue
+        width = 1 if isinstance(command, ModePoint) else command.width
+        if command.address + width > 0x10000:
+            raise InvalidConfig(place, "a command reaches beyond address 65535")
+        cells = {(command.table, command.address + offset) for offset in range(width)}
+        if cells & taken:
+            raise InvalidConfig(place, "two commands share one address")
+        taken |= cells
+
+
+def _check_acknowledge(place: str, acknowledge: Acknowledge, read_across: int) -> None:
+    """Number and result are told at one moment, and no result means two things."""
+    where = "commands.pulse_entry.acknowledge"
+    points = {"number": acknowledge.number, "result": acknowledge.result}
+    for key, point in points.items():
+        _check_point(place, f"{where}.{key}", key, point)
+    _check_overlap(place, [(f"{where}.{key}", point) for key, point in points.items()])
+    if len(plan_reads(points, read_across)) != 1:
+        # Between two requests the result could become that of another order.
+        raise InvalidConfig(place, f"{where} needs number and result side by side, to be read in one request")
+    results = [acknowledge.done, *acknowledge.refused.values(), *acknowledge.pending]
+    if not acknowledge.refused or len(set(results)) != len(results):
+        raise InvalidConfig(place, f"{where} needs different results for done, at least one refused, and pending")
 
 
 def _check_point(place: str, where: str, key: str, point: Point) -> None:
     """The value's kind fits its meaning, its table and the address space."""
-    kinds = {"counter_in": "u32", "counter_out": "u32", "firmware": "u16", "waiting": "u16"}
-    wanted = kinds.get(key, "bit")
-    if point.kind != wanted:
-        raise InvalidConfig(place, f"{where} must be of kind {wanted}")
+    wanted = _KINDS.get(key, ("bit",))
+    if point.kind not in wanted:
+        raise InvalidConfig(place, f"{where} must be of kind {' or '.join(wanted)}")
     in_bits = point.table in BIT_TABLES
     if point.kind != "bit" and (in_bits or point.bit is not None or point.inverted):
         raise InvalidConfig(place, f"{where} must be a whole value in a holding or input register")

@@ -1,24 +1,19 @@
-"""A turnstile behind Modbus TCP: `resort.ports.Turnstile` by a register profile.
+"""A turnstile behind Modbus: `resort.ports.Turnstile` by a register profile.
 
-Knows meanings, not bytes: `devices/profile.py` says where a value lies, `devices/modbus_bus.py` carries the requests.
+Knows meanings, not bytes: `devices/profile.py` says where a value lies, `devices/entry_order.py` how the arm is opened,
+`devices/modbus_bus.py` carries the requests.
 """
 
-from pymodbus.pdu import ModbusPDU
-from pymodbus.pdu.bit_message import ReadCoilsRequest, ReadDiscreteInputsRequest, WriteSingleCoilRequest
-from pymodbus.pdu.register_message import ReadHoldingRegistersRequest, ReadInputRegistersRequest, WriteSingleRegisterRequest
+import msgspec
+from pymodbus.pdu.register_message import WriteSingleRegisterRequest
 
+from devices.entry_order import entry_giver, read_block
 from devices.modbus_bus import BusRegistry, UnitHandle, parse_bus
-from devices.profile import BIT_TABLES, Point, ReadBlock, Table, TurnstileProfile, plan_reads
+from devices.profile import INDICATORS, Point, ReadBlock, TurnstileProfile, plan_reads
+from devices.wide_counter import WideCounter
 from resort.errors import Invalid
 from resort.ports import TurnstileStatus
 from resort.site import TurnstileSite
-
-_READERS: dict[Table, type[ModbusPDU]] = {
-    "coil": ReadCoilsRequest,
-    "discrete": ReadDiscreteInputsRequest,
-    "holding": ReadHoldingRegistersRequest,
-    "input": ReadInputRegistersRequest,
-}
 
 
 class StatusPlan:
@@ -26,14 +21,17 @@ class StatusPlan:
 
     def __init__(self, profile: TurnstileProfile) -> None:
         points = profile.read_points()
-        self.blocks: tuple[ReadBlock, ...] = plan_reads(points, profile.read_across)
+        counter = profile.readings.counter_in
+        # The entry counter comes last: an arm that was seen locked before it cannot have turned unseen after it.
+        self.blocks: tuple[ReadBlock, ...] = tuple(
+            sorted(plan_reads(points, profile.read_across), key=lambda block: _holds(block, counter))
+        )
         self._profile = profile
         self._places: dict[str, tuple[Point, int, int]] = {}  # value -> point, index of its block, offset in it
         for name, point in points.items():
             for index, block in enumerate(self.blocks):
-                offset = point.address - block.address
-                if block.table == point.table and 0 <= offset < block.count:
-                    self._places[name] = (point, index, offset)
+                if _holds(block, point):
+                    self._places[name] = (point, index, point.address - block.address)
 
     def status(self, answers: list[list[int]]) -> TurnstileStatus:
         """The status that these cells say, one list per block in the blocks' order."""
@@ -54,41 +52,57 @@ class StatusPlan:
 
 
 class ModbusTurnstile:
-    """One controller. Calls raise TurnstileUnreachable within two time-outs of the profile and are never repeated here.
+    """One controller. Calls raise TurnstileUnreachable, and no order is ever repeated here.
 
     A status is as many requests as its plan has blocks (one for `pulse_coil`); values of different blocks may be a few
-    milliseconds apart.
+    milliseconds apart. A request takes two time-outs of the profile at most. An order that is acknowledged takes one request to
+    write, and is then looked after for `acknowledge.within_ms`; the first one reads the controller's numbers before.
     """
 
     def __init__(self, handle: UnitHandle, profile: TurnstileProfile) -> None:
         self._handle = handle
         self._profile = profile
         self._plan = StatusPlan(profile)
+        self._entry = entry_giver(handle, profile)
+        self._wide_in, self._wide_out = (
+            WideCounter(profile.turns_unseen_max) if point.kind == "u16" else None
+            for point in (profile.readings.counter_in, profile.readings.counter_out)
+        )
+
+    def recall(self, counter_in: int | None, counter_out: int | None) -> None:
+        """Go on from the counters that the lane remembers, where the controller's own come round after 65535. Call it before
+        the first reading is used; else the lane sees its counters begin anew, which it takes for a loss."""
+        if self._wide_in is not None:
+            self._wide_in.recall(counter_in)
+        if self._wide_out is not None:
+            self._wide_out.recall(counter_out)
 
     async def status(self) -> TurnstileStatus:
         """Read the controller's state now."""
-        return self._plan.status([await self._read(block) for block in self._plan.blocks])
+        status = self._plan.status([await read_block(self._handle, block) for block in self._plan.blocks])
+        if self._wide_in is not None:
+            status = msgspec.structs.replace(status, counter_in=self._wide_in.read(status.counter_in))
+        if self._wide_out is not None:
+            status = msgspec.structs.replace(status, counter_out=self._wide_out.read(status.counter_out))
+        return status
 
     async def pulse_entry(self) -> None:
-        """Write the pulse coil exactly once. After an error the pulse may or may not have happened; the counter tells."""
-        pulse = self._profile.commands.pulse_entry
-        await self._handle.transact(WriteSingleCoilRequest(address=pulse.address, bits=[bool(pulse.value)]))
+        """Give the order exactly once. After an error it may or may not have happened, and the counter tells; with `sent` False
+        it certainly did not: it never left, or the controller refused it."""
+        await self._entry.give()
 
     async def show(self, indicator: str) -> None:
-        """Set the lamp to `idle`, `go` or `refused`. Raises Invalid on another word."""
+        """Set the lamp to `idle`, `go` or `refused`; nothing happens without a lamp. Raises Invalid on another word."""
+        if indicator not in INDICATORS:
+            raise Invalid("indicator", f"{indicator} is not one of {', '.join(INDICATORS)}")
         lamp = self._profile.commands.indicator
-        value = lamp.values.get(indicator)
-        if value is None:
-            raise Invalid("indicator", f"{indicator} is not one of {', '.join(lamp.values)}")
-        await self._handle.transact(WriteSingleRegisterRequest(address=lamp.address, registers=[value]))
+        if lamp is not None:
+            request = WriteSingleRegisterRequest(address=lamp.address, registers=[lamp.values[indicator]])
+            await self._handle.transact(request)
 
     async def close(self) -> None:
         """Give the connection back; calls afterwards raise TurnstileUnreachable. Idempotent."""
         await self._handle.close()
-
-    async def _read(self, block: ReadBlock) -> list[int]:
-        answer = await self._handle.transact(_READERS[block.table](address=block.address, count=block.count))
-        return list(answer.bits if block.table in BIT_TABLES else answer.registers)
 
 
 async def open_turnstile(buses: BusRegistry, site: TurnstileSite, profile: TurnstileProfile) -> ModbusTurnstile:
@@ -104,3 +118,7 @@ async def open_turnstile(buses: BusRegistry, site: TurnstileSite, profile: Turns
         await handle.close()
         raise
     return ModbusTurnstile(handle, profile)
+
+
+def _holds(block: ReadBlock, point: Point) -> bool:
+    return block.table == point.table and 0 <= point.address - block.address < block.count

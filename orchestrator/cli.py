@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from orchestrator.device_command import device
 from orchestrator.doctor import examine
 from orchestrator.drills import Drill, DrillAsk
 from orchestrator.keys import channel_key, keys
@@ -16,6 +17,7 @@ from orchestrator.opening import Opening
 from orchestrator.options import DATA, DEMO_SITE, DataOption, JsonOption, SeedOption, SiteOption
 from orchestrator.run import run_up, say
 from orchestrator.settings import load_site, places
+from orchestrator.speech_command import device_say
 from orchestrator.tickets import ticket
 from orchestrator.users import add_user, set_password
 from resort.errors import NotFound, SnowgateError
@@ -26,6 +28,8 @@ app.add_typer(user, name="user")
 app.add_typer(keys, name="keys")
 app.add_typer(channel_key, name="channel-key")
 app.add_typer(ticket, name="ticket")
+app.add_typer(device, name="device")
+device.command("say")(device_say)
 
 
 @app.command()

@@ -47,6 +47,7 @@ class Stores:
     site_name: str
     spools: Path
     drill: DrillSettings = field(default_factory=DrillSettings)
+    phrases: Path = Path()  # the site's spoken phrases
 
     def redis_of(self, gate_id: str) -> str:
         """Where a gate and its lanes find the ledger."""
@@ -79,8 +80,9 @@ def placements(site: Site, stores: Stores) -> list[Placement]:
     for gate, lane_ids in lane_hosts(site):
         hosts[gate.id].update({lane_id: lane_ids[0] for lane_id in lane_ids})
         key_file, guards = str(stores.key_file), stores.drill.guards
+        spools, phrases = str(stores.spools), str(stores.phrases)
         hosting = LaneHosting(
-            site, gate.id, lane_ids, stores.redis_of(gate.id), key_file, stores.site_name, str(stores.spools), guards
+            site, gate.id, lane_ids, stores.redis_of(gate.id), key_file, stores.site_name, spools, guards, phrases
         )
         lanes.append(Placement(lane_name(lane_ids[0]), LaneActor, (hosting,), 64))
     all_hosts = {lane_id: first for of_gate in hosts.values() for lane_id, first in of_gate.items()}

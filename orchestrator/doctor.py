@@ -17,9 +17,10 @@ import msgspec
 from redis.exceptions import RedisError
 from sqlalchemy import text
 
-from devices.code_reader import zbar_problem
+from devices.code_engines import zbar_problem
 from ml_models.manifest import load_manifest, problems
 from orchestrator.settings import REDIS_URL, Places, load_site, places
+from orchestrator.speech import check_voices_and_lamps, languages_of, voice_problem
 from resort.clock import SystemClock
 from resort.errors import SnowgateError
 from storage.database import Database
@@ -49,7 +50,7 @@ async def examine(site_file: Path, data: Path) -> list[Finding]:
     """Every finding, in a fixed order."""
     where = places(data)
     findings = [_python(), _site(site_file), _second_reader(), _front_end(), _models(), _disk(where)]
-    findings += await asyncio.gather(_redis(where), _sql(where), _clock(where))
+    findings += await asyncio.gather(_redis(where), _sql(where), _clock(where), _voices(site_file))
     findings += [_port(site_file), _ray(), _stage()]
     return findings
 
@@ -65,6 +66,19 @@ def _site(site_file: Path) -> Finding:
     except SnowgateError as error:
         return Finding("site file", good=False, says=f"{error} Mend {site_file} or name another with --site.")
     return Finding("site file", good=True, says=f"{site.name.en}, {len(site.gates)} gates, {len(site.lanes())} lanes")
+
+
+async def _voices(site_file: Path) -> Finding:
+    try:
+        site = load_site(site_file)
+        check_voices_and_lamps(site)
+    except SnowgateError as error:
+        return Finding("speakers", good=False, says=str(error))
+    languages = languages_of(site)
+    if not languages:
+        return Finding("speakers", good=True, says="no lane has one")
+    problem = await voice_problem(site)
+    return Finding("speakers", problem is None, problem or f"they speak {', '.join(languages)}", needed=False)
 
 
 def _second_reader() -> Finding:
@@ -86,7 +100,7 @@ def _models() -> Finding:
         return Finding("models", good=False, says=str(error))
     wrong = problems(manifest)
     if wrong:
-        return Finding("models", good=False, says=f"{'; '.join(wrong)} - install the package again")
+        return Finding("models", good=False, says=f"{'; '.join(wrong)} - run `make install`")
     return Finding("models", good=True, says=f"{len(manifest.models)} pinned, onnxruntime {version('onnxruntime')}")
 
 

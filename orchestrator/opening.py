@@ -20,6 +20,7 @@ from orchestrator.leftovers import RunFile, end_processes
 from orchestrator.parts import OpenResort, WebhookParts, Window
 from orchestrator.selling import Selling
 from orchestrator.settings import load_site, needs_stage, places, webhook, with_addresses
+from orchestrator.speech import SpeechMaking, check_voices_and_lamps
 from orchestrator.stages import Stage, StageAddresses
 from resort.clock import SystemClock, rehearse_clock
 from resort.errors import PartMissing, SnowgateError
@@ -119,6 +120,7 @@ class OpenSite:
             rehearse_clock(Path(self.drill.clock_file), steady=self.drill.guards.steady_clock)
         self.site = self._site_asked_for(load_site(opening.site_file))
         self._webhooks = tuple(webhook(hook) for hook in self.site.webhooks)
+        check_voices_and_lamps(self.site)
         self._run_file = run_file = RunFile(self.places.run_file)
         run_file.acquire()
         self._closers.callback(run_file.release)
@@ -126,6 +128,9 @@ class OpenSite:
         if ended:
             self._tell(f"ended {ended} processes that a killed run had left behind")
         ensure_keys(self.places.key_file, self.clock.now().at)
+        speech = SpeechMaking(self.site, self.places.phrases, self._tell)
+        self._closers.push_async_callback(speech.stop)
+        speech.start()
         redis_url, addresses = await self._open_parts()
         run_file.record_children()
         # Before any lane can decide on it: has SQL everything that lanes kept, and the ledger everything that SQL knows?
@@ -139,7 +144,15 @@ class OpenSite:
         await self._selling.desk.tell_pending()
         self.cluster = Cluster(
             with_addresses(self.site, addresses.buses, addresses.cameras),
-            Stores(redis_url, self.places.database_url, self.places.key_file, self.site_name, self.places.spools, self.drill),
+            Stores(
+                redis_url,
+                self.places.database_url,
+                self.places.key_file,
+                self.site_name,
+                self.places.spools,
+                self.drill,
+                self.places.phrases,
+            ),
         )
         await asyncio.to_thread(start_local_ray, self.places.runtime / "ray", self.cluster.size)
         self._closers.push_async_callback(self.cluster.stop)

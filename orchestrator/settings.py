@@ -99,6 +99,11 @@ class Places:
         return self.data / "spool"
 
     @property
+    def phrases(self) -> Path:
+        """The spoken phrases, made once."""
+        return self.data / "phrases"
+
+    @property
     def channel_key_file(self) -> Path:
         """The sales channel key of the rehearsal's guests."""
         return self.data / "rehearsal_channel_key"

@@ -197,7 +197,7 @@ class DatabaseUnavailable(Unavailable):
 
 class TurnstileUnreachable(Unavailable):
     """The turnstile did not answer in time or answered nonsense. A pulse may or may not have happened, unless `sent` is False:
-    then nothing was sent, for certain."""
+    then nothing was done, for certain: nothing was sent, or the controller refused it."""
 
     code = "turnstile_unreachable"
 

@@ -5,7 +5,7 @@ Every method raises only errors of `resort/errors.py`. In-memory implementations
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import date
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -25,6 +25,7 @@ from resort.messages import (
     TicketChanged,
     TicketExited,
 )
+from resort.people import PeopleCount
 from resort.pricing import Quote, QuoteRequest
 
 
@@ -61,6 +62,46 @@ class Turnstile(Protocol):
         ...
 
 
+@runtime_checkable
+class Recalling(Protocol):
+    """A turnstile whose counters may be narrower than 32 bits: it goes on from what its lane remembers."""
+
+    def recall(self, counter_in: int | None, counter_out: int | None) -> None:
+        """The counters up to which the lane knows every turn; None: nothing is known. Readings before it count for nothing."""
+        ...
+
+
+class Clip(msgspec.Struct, frozen=True):
+    """A phrase to play: its name for logs (`already_used.cmn`), and a whole WAV file of 16-bit samples."""
+
+    name: str
+    wav: bytes
+
+
+class Speaker(Protocol):
+    """The loudspeaker of one lane."""
+
+    async def play(self, clip: Clip, percent: int) -> None:
+        """Play to the end, at `percent` of its loudness (0-100); cancel it to cut it off. Raises Unavailable."""
+        ...
+
+    async def close(self) -> None:
+        """Free the device."""
+        ...
+
+
+class ResultLamp(Protocol):
+    """A lamp of its own at one lane, with the colours of `resort.access.lamp_patterns`."""
+
+    async def light(self, lit: frozenset[str]) -> None:
+        """Light these colours and no others. Raises Unavailable."""
+        ...
+
+    async def close(self) -> None:
+        """Free the device; the lamp stays as it is."""
+        ...
+
+
 class Sighting(msgspec.Struct, frozen=True):
     """What a code reader saw: a text, or (text None) something held up that cannot be read. `frame_at`: frame received."""
 
@@ -79,6 +120,26 @@ class Audible(Protocol):
         ...
 
 
+class CameraView(msgspec.Struct, frozen=True, gc=False):
+    """How well a code camera sees. Shares are 0 to 1; `sharpness` and `contrast` are shares of its brightness."""
+
+    state: Literal["clear", "dark", "glare", "dull"]  # dull: nobody is there and the edges are gone: a dirty lens, or fog
+    brightness: float  # mean grey level, 0 to 255
+    white: float  # share of the picture that is clipped
+    sharpness: float  # mean grey step between neighbours
+    contrast: float  # standard deviation of grey levels
+
+
+@runtime_checkable
+class Seeing(Protocol):
+    """A code source that can tell a camera which sees nothing from a lane where nobody is."""
+
+    @property
+    def view(self) -> CameraView | None:
+        """How well it sees now; None before the first pictures."""
+        ...
+
+
 class CodeSource(Protocol):
     """A camera with its decoder, or a hardware scanner."""
 
@@ -88,6 +149,23 @@ class CodeSource(Protocol):
 
     async def close(self) -> None:
         """Stop and free the device."""
+        ...
+
+
+class PeopleCounter(Protocol):
+    """A sensor that counts who passes it, or who waits. Nobody is admitted by it."""
+
+    @property
+    def latest(self) -> PeopleCount | None:
+        """The newest count, with its age; None before the first message."""
+        ...
+
+    def counts(self) -> AsyncIterator[PeopleCount]:
+        """Each count that is newer than the one fetched last, until closed; the newest wins."""
+        ...
+
+    async def close(self) -> None:
+        """Listen no more."""
         ...
 
 
@@ -218,13 +296,17 @@ __all__ = [
     "AdmissionLedger",
     "AlarmControl",
     "Audible",
+    "Clip",
     "CodeSource",
     "Conflict",
     "EntitlementPublisher",
     "FeedSource",
     "LaneMemory",
+    "PeopleCounter",
     "PricingShards",
+    "ResultLamp",
     "Sighting",
+    "Speaker",
     "TicketNews",
     "Turnstile",
     "TurnstileStatus",

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from resort.access.spoken import SpokenLanguage
 from resort.ids import GateId, LaneId
 from resort.texts import Text
 
@@ -42,14 +43,53 @@ class ScannerLine(Strict, frozen=True):
     terminator: Literal["any", "CR", "LF", "CRLF"] = "any"  # any: CR, LF and both end a line
 
 
+class UidLine(Strict, frozen=True):
+    """How an NFC or RFID reader writes a medium's UID in its lines. What it means is one text, `nfc:` and lower-case hex."""
+
+    digits: Literal["hex", "decimal"] = "hex"  # colons, dashes and spaces between hex digits do not count
+    reversed: bool = False  # the reader sends the last byte first
+    bytes: tuple[int, ...] = (4, 7, 10)  # how long UIDs may be; a decimal one has the first of these lengths
+    pattern: str = ""  # a regular expression that the whole line matches; its first group is the UID. None: all of the line
+
+
 class CameraSite(Strict, frozen=True):
-    """What reads codes at a lane: a camera by its MJPEG URL, or a hardware scanner by `tcp://host:port`.
+    """What reads codes at a lane, by its address (docs/devices.md): a camera by its MJPEG URL, `v4l2:///dev/video0` or
+    `folder:///path`; a hardware scanner or NFC reader by `tcp://host:port` or `serial:///dev/ttyUSB0`.
 
     `simulated` and `simulated-scanner`: the rehearsal stage plays the one or the other.
     """
 
     url: str
     line: ScannerLine = ScannerLine()  # of a scanner only
+    uid: UidLine | None = None  # its lines are UIDs of cards
+
+
+class SpeakerSite(Strict, frozen=True):
+    """What a guest hears at a lane. `address`: `alsa://DEVICE` (`alsa://default`), `file:///path` (nothing sounds; what would
+    be played is noted in that file), or null: silence.
+    """
+
+    address: str | None = None
+    languages: tuple[SpokenLanguage, ...] = ("cmn",)  # said one after the other, in this order
+    clips: str = ""  # a folder of own recordings, with a manifest.yaml; its full path
+
+
+class LampSite(Strict, frozen=True):
+    """A lamp of three colours at a lane, besides the turnstile's own: a relay board with a coil for each colour."""
+
+    bus: str  # tcp://host:port, not the one that a turnstile is on
+    unit: int
+    red: int  # addresses of coils, counted from 0
+    green: int
+    amber: int
+
+
+class LoudnessSite(Strict, frozen=True):
+    """How loud speakers are from `begins` to just before `ends`, local; `ends` at or before `begins`: past midnight."""
+
+    begins: time
+    ends: time
+    percent: int  # 0: silent, 100: as recorded
 
 
 class LaneSite(Strict, frozen=True):
@@ -61,6 +101,8 @@ class LaneSite(Strict, frozen=True):
     turnstile: TurnstileSite
     camera: CameraSite
     direction: Direction = "entry"  # at an exit a code is only noted: its arm turns freely whatever is decided
+    speaker: SpeakerSite = SpeakerSite()
+    lamp: LampSite | None = None
 
 
 class GateSite(Strict, frozen=True):
@@ -250,6 +292,7 @@ class Site(Strict, frozen=True):
     tariff: TariffSite
     zones: list[ZoneSite] = []
     admission: AdmissionSite = AdmissionSite()
+    loudness: list[LoudnessSite] = []  # the first that holds; 100 percent where none does
     offline: OfflineSite = OfflineSite()
     alarms: AlarmLimits = AlarmLimits()
     webhooks: list[WebhookSite] = []

@@ -8,6 +8,7 @@ import msgspec
 
 from resort.errors import InvalidConfig
 from resort.site import HoursSite, ProductSite, Site, WebhookSite
+from resort.site_sounds import check_sounds
 
 
 def check_site(site: Site) -> Site:
@@ -32,6 +33,7 @@ def check_site(site: Site) -> Site:
         if getattr(site.runtime, name) < 1:
             raise InvalidConfig(f"runtime.{name}", "must be at least 1")
     _check_alarms(site)
+    check_sounds(site)
     return site
 
 

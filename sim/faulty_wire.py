@@ -18,6 +18,7 @@ Fault = Literal[
     "held",  # requests wait, as with a frozen controller, and arrive when the fault ends, unless the master reset them
     "slow",  # answers take `delay_s` longer
     "late",  # answers come only together with the next one
+    "twice",  # answers come two times
     "half",  # answers break off in the middle
     "spoilt",  # one bit of each answer is wrong
     "renumbered",  # answers carry another transaction number
@@ -35,10 +36,11 @@ class _Line:
 
 
 class FaultyWire:
-    """Listens on a free port of the loopback address and relays to `port`. Change its fault at any time by `suffer`."""
+    """Listens on the loopback address, on a free port or on `listen`, and relays to `port`. Change its fault at any time by
+    `suffer`."""
 
-    def __init__(self, port: int, delay_s: float = 0.6) -> None:
-        self.port = 0
+    def __init__(self, port: int, delay_s: float = 0.6, listen: int = 0) -> None:
+        self.port = listen
         self.fault: Fault = "none"
         self._far_port = port
         self._delay_s = delay_s
@@ -48,7 +50,7 @@ class FaultyWire:
 
     async def start(self) -> None:
         """Listen."""
-        self._server = await asyncio.start_server(self._relay, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._relay, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -121,6 +123,8 @@ class FaultyWire:
                         continue
                     case "late":
                         frame, kept = kept, frame
+                    case "twice":
+                        frame = frame * 2
                     case "half":
                         frame = frame[: len(frame) // 2]
                     case "spoilt":

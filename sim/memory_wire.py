@@ -9,15 +9,31 @@ from typing import Literal
 from pymodbus.pdu import ModbusPDU
 
 from devices.modbus_bus import UnitHandle
-from devices.modbus_frames import ReplyParser, body_of, decode, describe_exception, frame, is_answer_to
+from devices.modbus_frames import (
+    NOT_BEGUN,
+    ReplyParser,
+    body_of,
+    decode,
+    describe_exception,
+    frame,
+    is_answer_to,
+    is_refusal_of,
+)
 from devices.profile import TurnstileProfile
 from resort.errors import TurnstileUnreachable
 from sim.turnstile import SimTurnstile
-from sim.turnstile_answers import answer_frame
+from sim.turnstile_answers import answer_frame, spoilt
 from sim.turnstile_registers import TurnstileRegisters
 
 UNIT = 1
-WireFault = Literal["none", "deaf", "mute"]  # deaf: requests are lost; mute: they are carried out and the answers are lost
+_PART = "Turnstile in memory"
+WireFault = Literal[
+    "none",
+    "deaf",  # requests are lost
+    "mute",  # requests are carried out and the answers are lost, or come too late
+    "half",  # answers break off in the middle
+    "renumbered",  # answers carry another transaction number
+]
 
 
 class MemoryWire(UnitHandle):
@@ -34,11 +50,17 @@ class MemoryWire(UnitHandle):
         """Carry a request and its answer, as far as they come. Raises TurnstileUnreachable."""
         asked = body_of(request)
         answer = self.send(asked)
-        if answer is None:
-            raise TurnstileUnreachable("Turnstile in memory", "no answer")
-        (reply,) = ReplyParser().feed(answer)
+        replies = [] if answer is None else ReplyParser().feed(answer)
+        if not replies:
+            raise TurnstileUnreachable(_PART, "no answer")
+        (reply,) = replies
+        if reply.transaction != self._transaction:
+            raise TurnstileUnreachable(_PART, "an answer to no request")
+        if is_refusal_of(asked, reply.body):
+            code = reply.body[1]
+            raise TurnstileUnreachable(_PART, describe_exception(code), sent=code not in NOT_BEGUN)
         if not is_answer_to(asked, reply.body):
-            raise TurnstileUnreachable("Turnstile in memory", describe_exception(reply.body[1]))
+            raise TurnstileUnreachable(_PART, "not the answer to what was asked")
         return decode(reply.body)
 
     def send(self, body: bytes) -> bytes | None:
@@ -47,7 +69,12 @@ class MemoryWire(UnitHandle):
         if self.fault == "deaf" or not self._steel.powered:
             return None
         answer = answer_frame(self._units, frame(self._transaction, UNIT, body))
-        return None if self.fault == "mute" else answer
+        match self.fault:
+            case "mute":
+                return None
+            case "half" | "renumbered":
+                return spoilt(answer, self.fault)
+        return answer
 
     async def close(self) -> None:
         """Nothing to free."""

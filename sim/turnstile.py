@@ -24,6 +24,8 @@ class SimTurnstile:
     - One turn inwards counts and locks again. The way out is always free and never changes the lock.
     - Fire release holds the arm free whatever the lock says; turns count all the same.
     - Without power the arm hangs free, counts nothing and forgets its open window; counters are kept.
+    - What else breaks: `stuck` (the lock does not follow a pulse, and no sensor tells), `refuses` (the controller takes no
+      order for entry and says so), `acknowledges` False (it acts and does not report it), `counts_backwards`.
     - Forcing turns a locked arm and counts; the tamper bit is the switch of the housing and is set apart.
 
     Time passes by `settle`, which every question and every event calls first. Between those nothing is announced: whoever
@@ -36,10 +38,14 @@ class SimTurnstile:
         self.fault = False
         self.tamper = False
         self.exit_only = False
+        self.stuck = False
+        self.refuses = False
+        self.acknowledges = True
+        self.counts_backwards = False
         self.firmware = 0x0105
         self.counter_in = 0
         self.counter_out = 0
-        self.pulses = 0  # pulses received for entry, whether or not they unlocked
+        self.pulses = 0  # pulses taken for entry, whether or not they unlocked
         self.unlocks = 0  # of these, the ones that unlocked the arm or kept it unlocked
         self.exit_pulses = 0
         self.watcher: Watcher | None = None  # told of each unlocking pulse and each turn inwards, before anybody else
@@ -95,7 +101,7 @@ class SimTurnstile:
             return
         self.settle()
         self.pulses += 1
-        if not self.fault and not self.exit_only:
+        if not self.fault and not self.exit_only and not self.stuck:
             self._locks_at_ns = self._clock.now().tick_ns + round(self.open_window_ms * NS_PER_MS)
             self.unlocks += 1
             if self.watcher is not None:
@@ -123,7 +129,7 @@ class SimTurnstile:
     def push_out(self) -> bool:
         """A guest pushes outwards: the arm always turns."""
         if self._powered:
-            self.counter_out = (self.counter_out + 1) % COUNTER_MODULUS
+            self.counter_out = self._after(self.counter_out)
         return True
 
     def force_in(self) -> None:
@@ -154,11 +160,14 @@ class SimTurnstile:
     def _turn_in(self) -> None:
         if not self._powered:
             return
-        self.counter_in = (self.counter_in + 1) % COUNTER_MODULUS
+        self.counter_in = self._after(self.counter_in)
         if self.watcher is not None:
             self.watcher("turn")
         self._locks_at_ns = None
         self.settle()
+
+    def _after(self, counter: int) -> int:
+        return (counter + (-1 if self.counts_backwards else 1)) % COUNTER_MODULUS
 
     def _announce(self, signal: str) -> None:
         for queue in self._listeners:

@@ -21,7 +21,7 @@ from devices.modbus_frames import WRITES
 from devices.profile import TurnstileProfile
 from resort.errors import Unavailable
 from sim.turnstile import SimTurnstile
-from sim.turnstile_answers import answer_frame
+from sim.turnstile_answers import Spoiling, answer_frame, spoilt
 from sim.turnstile_registers import TurnstileRegisters
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL + 1)
 
 Silence = Literal["deaf", "mute"]  # what is asked is thrown away; or it is done and never answered
+Manner = Literal["slow"] | Spoiling  # answers that come after `slow_s`, or not whole, or under another number
 _HEADER = 7
 
 
@@ -40,6 +41,8 @@ class TurnstileServer:
     ) -> None:
         self.turnstiles = turnstiles
         self.silent: dict[int, Silence] = {}  # by unit; the connections stay open
+        self.manners: dict[int, Manner] = {}  # by unit
+        self.slow_s = 0.6
         self._profile = profile
         self._host = host
         self._port = port
@@ -59,7 +62,7 @@ class TurnstileServer:
         """Listen. Raises Unavailable when the address cannot be had."""
         assert self._wire is None, "stop it before starting it again"
         units = {unit: TurnstileRegisters(model, self._profile) for unit, model in self.turnstiles.items()}
-        wire = _Wire(units, self.silent, (self._host, self._port))
+        wire = _Wire(units, self, (self._host, self._port))
         try:
             await wire.serve_forever(background=True)
         except RuntimeError as error:
@@ -80,12 +83,10 @@ class TurnstileServer:
 class _Wire(ModbusTcpServer):
     """pymodbus' listener with our connections. The data blocks it insists on are never asked."""
 
-    def __init__(
-        self, units: Mapping[int, TurnstileRegisters], silent: Mapping[int, Silence], address: tuple[str, int]
-    ) -> None:
+    def __init__(self, units: Mapping[int, TurnstileRegisters], faults: TurnstileServer, address: tuple[str, int]) -> None:
         super().__init__(SimDevice(0, SimData(0, datatype=DataType.REGISTERS)), address=address)
         self.units = units
-        self.silent = silent
+        self.faults = faults
         self._open: set[asyncio.Future[None]] = set()
         self._relocks: dict[int, asyncio.TimerHandle] = {}
 
@@ -130,7 +131,7 @@ class _Wire(ModbusTcpServer):
 
 
 class _Connection(ServerRequestHandler):
-    """One client. Frames are answered in the order in which they came, at once: nothing here waits for anything."""
+    """One client. Frames are answered in the order in which they came, at once unless the controller is to be slow."""
 
     def __init__(self, wire: _Wire) -> None:
         super().__init__(wire, None, None, None)  # type: ignore[no-untyped-call]
@@ -166,11 +167,20 @@ class _Connection(ServerRequestHandler):
         self._stream = stream[at:]
 
     def _reply(self, frame: bytes) -> None:
-        silence = self._wire.silent.get(frame[6])
+        faults, unit = self._wire.faults, frame[6]
+        silence, manner = faults.silent.get(unit), faults.manners.get(unit)
         if silence == "deaf":
             return
         answer = answer_frame(self._wire.units, frame)
-        if frame[_HEADER] in WRITES and frame[6] in self._wire.units:
-            self._wire.watch_relock(frame[6])
-        if silence != "mute":
+        if frame[_HEADER] in WRITES and unit in self._wire.units:
+            self._wire.watch_relock(unit)
+        if silence == "mute":
+            return
+        if manner == "slow":
+            self._wire.loop.call_later(faults.slow_s, self._send_late, answer)
+        else:
+            self.send(answer if manner is None else spoilt(answer, manner))
+
+    def _send_late(self, answer: bytes) -> None:
+        if self.is_active():  # the client may be gone by now
             self.send(answer)

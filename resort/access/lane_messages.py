@@ -71,7 +71,7 @@ class PulseUncertain(Stimulus, frozen=True):
 
 
 class PulseUnsent(Stimulus, frozen=True):
-    """The pulse did not leave this process: the arm is as it was, for certain."""
+    """The pulse did not leave this process, or the controller refused it: the arm is as it was, for certain."""
 
     detail: str
 

@@ -8,7 +8,8 @@ from typing import Literal
 
 import msgspec
 
-from devices.profile import load_profile
+from devices.profile import TurnstileProfile, load_profile
+from devices.profile_points import CommandOrder
 from devices.turnstile import ModbusTurnstile
 from resort.access.codes import issue_code
 from resort.access.lane_machine import LaneMachine
@@ -37,7 +38,7 @@ from resort.access.lane_messages import (
 from resort.access.usage import use
 from resort.errors import TurnstileUnreachable
 from resort.ids import SeededIds, TicketId
-from resort.messages import GrantIssued, PassageConfirmed
+from resort.messages import GrantIssued, PassageConfirmed, PassageUncontrolled
 from resort.ports import Sighting
 from sim.day import at_once
 from sim.memory_ledger import MemoryLedger
@@ -45,7 +46,15 @@ from sim.memory_wire import MemoryWire
 from sim.turnstile import SimTurnstile
 from tests.unit.resort.access.lane_stand import KEYS, RECORD, LaneStand
 
-PROFILE = load_profile("pulse_coil")
+PROFILES = {name: load_profile(name) for name in ("pulse_coil", "command_register", "mode_register", "relay_board")}
+_ORDER = PROFILES["command_register"].commands.pulse_entry
+assert isinstance(_ORDER, CommandOrder)
+# Nothing waits here, so an acknowledgement is looked for once.
+_ORDER = msgspec.structs.replace(_ORDER, acknowledge=msgspec.structs.replace(_ORDER.acknowledge, within_ms=0))
+PROFILES["command_register"] = msgspec.structs.replace(
+    PROFILES["command_register"],
+    commands=msgspec.structs.replace(PROFILES["command_register"].commands, pulse_entry=_ORDER),
+)
 PARTY = 3  # persons whom the last ticket lets in together
 TICKETS = [TicketId(f"{number:016x}") for number in range(1, 4)]
 CODES = [issue_code(ticket, KEYS) for ticket in TICKETS]
@@ -57,7 +66,7 @@ LedgerFault = Literal["none", "away", "answer lost"]
 class LaneSteel:
     """One lane from its machine down to its arm, with what happened to the arm on record."""
 
-    def __init__(self) -> None:
+    def __init__(self, profile: TurnstileProfile = PROFILES["pulse_coil"]) -> None:
         stand = LaneStand(started=False)
         self.clock = stand.clock
         self.settings = stand.machine.settings
@@ -65,9 +74,11 @@ class LaneSteel:
         for ticket in TICKETS:
             self.ledger.sell(ticket, ENTITLEMENTS[ticket])
         self.ledger_fault: LedgerFault = "none"
-        self.steel = SimTurnstile(PROFILE.timings.open_window_ms, self.clock)
-        self.wire = MemoryWire(self.steel, PROFILE)
-        self.turnstile = ModbusTurnstile(self.wire, PROFILE)
+        self.profile = profile
+        self.steel = SimTurnstile(profile.timings.open_window_ms, self.clock)
+        self.steel.counter_in = self.steel.counter_out = 2**32 - 2  # about to come round, in 32 bits as in 16
+        self.wire = MemoryWire(self.steel, profile)
+        self.turnstile = ModbusTurnstile(self.wire, profile)
         self.pulsed: list[str] = []  # the grant of each pulse that the lane sent
         self.pulses_taken = 0  # pulses that reached the steel from the lane
         self.sent_under_release = 0  # pulses sent although the last reading said that fire release was on
@@ -80,7 +91,10 @@ class LaneSteel:
         """The lane's process ends here and begins again."""
         self._starts += 1
         self.machine = LaneMachine(self.settings, KEYS, SeededIds(f"lane process {self._starts}"))
-        self.give(Started(at_once(self.ledger.lane_memory(self.settings.lane_id)), "open"))
+        self.turnstile = ModbusTurnstile(self.wire, self.profile)
+        memory = at_once(self.ledger.lane_memory(self.settings.lane_id))
+        self.turnstile.recall(memory.counter_in, memory.counter_out)
+        self.give(Started(memory, "open"))
 
     def look(self) -> None:
         """One reading of the turnstile."""
@@ -107,6 +121,12 @@ class LaneSteel:
     def grants(self) -> set[str]:
         """Every grant that the ledger took."""
         return {event.event_id for event in self.ledger.journal if isinstance(event, GrantIssued)}
+
+    @property
+    def turns_told(self) -> int:
+        """How many turns inwards the journal tells of."""
+        uncontrolled = sum(event.rotations for event in self.ledger.journal if isinstance(event, PassageUncontrolled))
+        return len(self.passages) + uncontrolled
 
     @property
     def passages(self) -> list[PassageConfirmed]:

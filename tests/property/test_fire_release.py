@@ -1,7 +1,8 @@
 """People first: whatever a lane, its staff or another master on the bus does, fire release holds the arm free and the way out
 is never barred; and whatever breaks, no guest is pulsed for twice.
 
-A thousand sequences run with every test; `SNOWGATE_SEQUENCES=20000 pytest tests/property/test_fire_release.py` runs more.
+A thousand sequences run with every test, and a quarter of them with each other style of controller;
+`SNOWGATE_SEQUENCES=20000 pytest tests/property/test_fire_release.py` runs more.
 """
 
 import os
@@ -13,10 +14,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from devices.profile import TurnstileProfile
+from devices.profile_points import PulsePoint, TimedRelay
+from devices.turnstile import ModbusTurnstile
 from resort.access.lane_messages import AdmitByHand, AnnulLast, ModeOrdered, PolicyOrdered, TestScan
 from resort.messages import GrantAnnulled
+from sim.day import at_once
 from sim.memory_wire import WireFault
-from tests.property.lane_steel import CODES, ENTITLEMENTS, PARTY, PROFILE, LaneSteel, LedgerFault
+from tests.property.lane_steel import CODES, ENTITLEMENTS, PARTY, PROFILES, LaneSteel, LedgerFault
 
 SEQUENCES = int(os.environ.get("SNOWGATE_SEQUENCES", "1000"))
 
@@ -24,15 +28,22 @@ SEQUENCES = int(os.environ.get("SNOWGATE_SEQUENCES", "1000"))
 def _writes(profile: TurnstileProfile) -> st.SearchStrategy[bytes]:
     """Writes of another master: half of them meant, to the addresses of the profile, the rest any function, place and value."""
     commands = profile.commands
-    assert commands.pulse_exit is not None
-    assert commands.direction is not None
-    pulses = [b"\x05" + _word(pulse.address) + b"\xff\0" for pulse in (commands.pulse_entry, commands.pulse_exit)]
-    modes = [
+    coils_meant = [place.address for place in (commands.pulse_entry, commands.pulse_exit) if isinstance(place, PulsePoint)]
+    meant = [b"\x05" + _word(address) + b"\xff\0" for address in coils_meant]
+    meant += [
         b"\x06" + _word(mode.address) + _word(value)
         for mode in (commands.direction, commands.indicator)
+        if mode is not None
         for value in mode.values.values()
     ]
-    both = b"\x10" + _word(commands.direction.address) + b"\0\2\4" + _word(1) + _word(2)
+    if isinstance(commands.pulse_entry, PulsePoint):
+        assert commands.direction is not None
+        meant.append(b"\x10" + _word(commands.direction.address) + b"\0\2\4" + _word(1) + _word(2))
+    elif isinstance(commands.pulse_entry, TimedRelay):
+        meant.append(b"\x06" + _word(commands.pulse_entry.address) + _word(commands.pulse_entry.duration))
+    else:
+        place = _word(commands.pulse_entry.address)
+        meant += [b"\x10" + place + b"\0\2\4" + _word(1) + _word(number) for number in (0, 1, 2, 3, 0xFFFF)]
     address, value = (
         st.integers(0, 9).map(_word),
         st.one_of(st.sampled_from([b"\0\0", b"\xff\0"]), st.integers(0, 9).map(_word)),
@@ -40,20 +51,26 @@ def _writes(profile: TurnstileProfile) -> st.SearchStrategy[bytes]:
     one = st.builds(lambda function, place, word: bytes([function]) + place + word, st.sampled_from([5, 6]), address, value)
     coils = st.builds(lambda place, bits: b"\x0f" + place + b"\0\2\1" + bits, address, st.binary(min_size=1, max_size=1))
     words = st.builds(lambda place, pair: b"\x10" + place + b"\0\2\4" + pair, address, st.binary(min_size=4, max_size=4))
-    return st.sampled_from([*pulses, *modes, both]) | one | coils | words | st.binary(min_size=1, max_size=12)
+    return st.sampled_from(meant) | one | coils | words | st.binary(min_size=1, max_size=12)
 
 
 def _word(value: int) -> bytes:
     return value.to_bytes(2, "big")
 
 
+WRITES = {name: _writes(profile) for name, profile in PROFILES.items()}
+
+
 class SteelWorld(RuleBasedStateMachine):
     """One lane, guests, staff, a fire panel, a careless second master, and everything that can break."""
 
+    profile = "pulse_coil"
+
     def __init__(self) -> None:
         super().__init__()
-        self.lane = LaneSteel()
+        self.lane = LaneSteel(PROFILES[self.profile])
         self.steel = self.lane.steel
+        self.began_at = self.steel.counter_in
         self.orders = 0
         self.went_out = 0
 
@@ -133,7 +150,7 @@ class SteelWorld(RuleBasedStateMachine):
 
     # ---- what breaks
 
-    @rule(fault=st.sampled_from(["none", "none", "deaf", "mute"]))
+    @rule(fault=st.sampled_from(["none", "none", "none", "deaf", "mute", "half", "renumbered"]))
     def wire(self, fault: WireFault) -> None:
         self.lane.wire.fault = fault
 
@@ -145,6 +162,10 @@ class SteelWorld(RuleBasedStateMachine):
     def steel_fault(self, fault: bool, tamper: bool) -> None:
         self.steel.fault, self.steel.tamper = fault, tamper
 
+    @rule(stuck=st.booleans(), refuses=st.booleans(), acknowledges=st.booleans())
+    def controller(self, stuck: bool, refuses: bool, acknowledges: bool) -> None:
+        self.steel.stuck, self.steel.refuses, self.steel.acknowledges = stuck, refuses, acknowledges
+
     @rule(on=st.booleans())
     def power(self, on: bool) -> None:
         self.steel.powered = on
@@ -153,9 +174,9 @@ class SteelWorld(RuleBasedStateMachine):
     def restart(self) -> None:
         self.lane.restart()
 
-    @rule(bodies=st.lists(_writes(PROFILE), min_size=1, max_size=4))
-    def another_master_writes(self, bodies: list[bytes]) -> None:
-        for body in bodies:
+    @rule(data=st.data())
+    def another_master_writes(self, data: st.DataObject) -> None:
+        for body in data.draw(st.lists(WRITES[self.profile], min_size=1, max_size=4)):
             self.lane.wire.send(body)
 
     # ---- fire
@@ -185,10 +206,9 @@ class SteelWorld(RuleBasedStateMachine):
     @precondition(lambda self: self.lane.wire.fault == "none" and self.steel.powered)
     @invariant()
     def the_registers_tell_the_truth_about_the_release(self) -> None:
-        answer = self.lane.wire.send(b"\x02\0\0\0\4")
-        assert answer is not None
-        assert bool(answer[-1] & 8) == self.steel.fire_release
-        assert bool(answer[-1] & 1) == self.steel.unlocked
+        told = at_once(ModbusTurnstile(self.lane.wire, self.lane.profile).status())
+        assert (told.fire_release, told.unlocked) == (self.steel.fire_release, self.steel.unlocked)
+        assert (told.fault, told.tamper) == (self.steel.fault, self.steel.tamper)
 
     @invariant()
     def nobody_is_pulsed_for_twice(self) -> None:
@@ -208,12 +228,50 @@ class SteelWorld(RuleBasedStateMachine):
             assert entitlement.entries is not None
             assert times <= entitlement.entries * entitlement.party + given_back[ticket_id]
 
+    @invariant()
+    def no_turn_is_invented(self) -> None:
+        assert self.lane.turns_told <= self._turns
+
+    @property
+    def _turns(self) -> int:
+        return (self.steel.counter_in - self.began_at) % 2**32
+
     def teardown(self) -> None:
-        """The way out, once more, in whatever state the sequence ended."""
+        """The way out, once more, in whatever state the sequence ended; and then every turn inwards is told of."""
         assert self.steel.push_out()
+        self.steel.powered = True
+        self.lane.wire.fault = self.lane.ledger_fault = "none"
+        self.lane.look()
+        assert self.lane.turns_told == self._turns
+
+
+class CommandWorld(SteelWorld):
+    """The same with orders that are acknowledged."""
+
+    profile = "command_register"
+
+
+class SequenceWorld(SteelWorld):
+    """The same with sequence numbers."""
+
+    profile = "mode_register"
+
+
+class RelayWorld(SteelWorld):
+    """The same with a relay, contacts and counters of 16 bits."""
+
+    profile = "relay_board"
+
+
+def _settings(sequences: int) -> settings:
+    return settings(max_examples=sequences, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 TestSteelWorld = SteelWorld.TestCase
-TestSteelWorld.settings = settings(
-    max_examples=SEQUENCES, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+TestSteelWorld.settings = _settings(SEQUENCES)
+TestCommandWorld = CommandWorld.TestCase
+TestCommandWorld.settings = _settings(SEQUENCES // 4)
+TestSequenceWorld = SequenceWorld.TestCase
+TestSequenceWorld.settings = _settings(SEQUENCES // 4)
+TestRelayWorld = RelayWorld.TestCase
+TestRelayWorld.settings = _settings(SEQUENCES // 4)

@@ -9,7 +9,7 @@ import pytest
 from ray._private import auto_init_hook
 
 from actors.gate import SILENT_MS, GateActor, GateHosting
-from actors.lane_runtime import LaneReport
+from actors.lane_report import LaneReport
 from orchestrator.settings import load_site
 from resort.clock import ManualClock
 from resort.errors import NotFound

@@ -10,9 +10,10 @@ import pytest_asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.camera_source import CODES_KEPT, PATIENCE_FACTOR, REPEAT_FACTOR, CameraCodeSource, Presence
+from devices.camera_source import CameraCodeSource
 from devices.code_reader import CodeReader
 from devices.mjpeg import MjpegCamera
+from devices.presence import CODES_KEPT, PATIENCE_FACTOR, REPEAT_FACTOR, Presence
 from resort.clock import ManualClock, Moment, SystemClock
 from resort.ports import Audible, CodeSource, Sighting
 from sim.camera_server import CameraServer

@@ -9,7 +9,8 @@ from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devices.mjpeg import MAX_FRAME_BYTES, MAX_HEAD_BYTES, CameraFrame, MjpegCamera, PartParser
+from devices.camera_frames import CameraFrame
+from devices.mjpeg import MAX_FRAME_BYTES, MAX_HEAD_BYTES, MjpegCamera, PartParser
 from resort.clock import SystemClock
 
 WAIT_S = 30

@@ -1,4 +1,4 @@
-"""Profiles: the bundled one, what is refused and in which words, the planned reads, and values there and back."""
+"""Profiles: the bundled ones, what is refused and in which words, the planned reads, and values there and back."""
 
 from pathlib import Path
 
@@ -9,14 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.profile import Point, ReadBlock, TurnstileProfile, check_profile, load_profile, parse_profile, plan_reads
+from devices.profile_points import CommandOrder, PulsePoint, SequenceOrder, TimedRelay
 from resort.errors import InvalidConfig
 
 BUNDLED = Path(__file__).parents[3] / "devices/profiles/pulse_coil.yaml"
+ACK = "commands.pulse_entry.acknowledge"
 
 
-def changed(path: str, value: object) -> str:
-    """The bundled profile's text with one key set (or, with None, taken away)."""
-    content = yaml.safe_load(BUNDLED.read_text(encoding="utf-8"))
+def changed(path: str, value: object, name: str = "pulse_coil") -> str:
+    """A bundled profile's text with one key set (or, with None, taken away)."""
+    content = yaml.safe_load(BUNDLED.with_stem(name).read_text(encoding="utf-8"))
     *parents, last = path.split(".")
     place = content
     for name in parents:
@@ -86,7 +88,7 @@ def test_an_unreadable_file_is_a_config_error(tmp_path: Path, content: bytes | N
         ("readings.fault.bit", 0, "readings.unlocked"),
         ("readings.fault", {"table": "input", "address": 1, "kind": "bit"}, "readings.fault"),
         ("readings.fault", {"table": "discrete", "address": 9, "kind": "bit", "bit": 1}, "readings.fault"),
-        ("readings.counter_in.kind", "u16", "readings.counter_in"),
+        ("readings.counter_in.kind", "bit", "readings.counter_in"),
         ("readings.counter_in.address", 3, "readings.counter_out"),
         ("readings.counter_in.address", 65535, "readings.counter_in"),
         ("readings.counter_in.address", 65536, "readings.counter_in.address"),
@@ -111,7 +113,97 @@ def test_a_wrong_key_is_refused_in_one_sentence_that_names_it(path: str, value: 
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["a: [1", "\tx", "- 1", "", "a: &b *c", "a: \x00"])
+@pytest.mark.parametrize(
+    ("name", "path", "value", "named"),
+    [
+        ("command_register", "commands.pulse_entry.style", "knock", "knock"),
+        ("command_register", "commands.pulse_entry.words", [1, 2], "number once"),
+        ("command_register", "commands.pulse_entry.words", ["number", "number"], "number once"),
+        ("command_register", "commands.pulse_entry.words", ["number"], "at least two words"),
+        ("command_register", "commands.pulse_entry.words", [1, "ticket"], "words"),
+        ("command_register", "commands.pulse_entry.words", [1, 70_000], "words"),
+        ("command_register", "commands.pulse_entry.address", 65_535, "beyond address 65535"),
+        ("command_register", "commands.pulse_entry.address", 1, "share one address"),
+        ("command_register", ACK, None, "acknowledge"),
+        ("command_register", f"{ACK}.refused", {}, "at least one refused"),
+        ("command_register", f"{ACK}.refused.fault", 1, "different results"),
+        ("command_register", f"{ACK}.pending", [1], "different results"),
+        ("command_register", f"{ACK}.number.address", 8, f"{ACK}.result lies on {ACK}.number"),
+        ("command_register", f"{ACK}.number.address", 20, "side by side"),
+        ("command_register", f"{ACK}.number.table", "holding", "side by side"),
+        ("command_register", f"{ACK}.result.kind", "u32", f"{ACK}.result must be of kind u16"),
+        ("command_register", f"{ACK}.result.table", "coil", f"{ACK}.result"),
+        ("command_register", f"{ACK}.within_ms", -1, "within_ms"),
+        ("mode_register", "commands.pulse_entry.acknowledge", {}, "acknowledge"),
+        ("mode_register", "commands.pulse_entry.words", [1, "number", 0], "share one address"),
+        ("relay_board", "commands.pulse_entry.duration", 0, "duration"),
+        ("relay_board", "commands.pulse_entry.table", "input", "table"),
+        (
+            "relay_board",
+            "commands.pulse_entry",
+            {"style": "timed_relay", "table": "coil", "address": 512, "duration": 0xFF00},
+            "duration must not be 65280",
+        ),
+        ("relay_board", "turns_unseen_max", 40_000, "turns_unseen_max"),
+        ("relay_board", "readings.counter_in.table", "discrete", "readings.counter_in"),
+    ],
+)
+def test_a_wrong_key_of_another_style_is_refused_likewise(name: str, path: str, value: object, named: str) -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        parse_profile(changed(path, value, name), "profile x")
+    assert named in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_each_style_of_controller_is_bundled() -> None:
+    styles = {path.stem: type(load_profile(path.stem).commands.pulse_entry) for path in BUNDLED.parent.glob("*.yaml")}
+    assert styles == {
+        "pulse_coil": PulsePoint,
+        "pulse_coil_drill": PulsePoint,
+        "command_register": CommandOrder,
+        "mode_register": SequenceOrder,
+        "relay_board": TimedRelay,
+    }
+
+
+def test_a_status_takes_as_few_reads_as_the_profiles_say() -> None:
+    profiles = [load_profile(name) for name in ("command_register", "mode_register", "relay_board")]
+    assert [plan_reads(profile.read_points(), profile.read_across) for profile in profiles] == [
+        (ReadBlock("input", 0, 7),),
+        (ReadBlock("holding", 16, 6),),
+        (ReadBlock("discrete", 0, 4), ReadBlock("input", 0, 2)),
+    ]
+
+
+def test_a_pulse_without_a_style_is_a_coil_as_before_there_were_several() -> None:
+    assert parse_profile(changed("commands.pulse_entry.style", None), "profile x") == load_profile("pulse_coil")
+
+
+def test_the_number_of_an_order_follows_the_byte_order_and_the_words_stand_as_they_are() -> None:
+    profile = load_profile("command_register")
+    order = profile.commands.pulse_entry
+    assert isinstance(order, CommandOrder)
+    assert profile.order_words(order, 0x1234) == [1, 0x1234]
+    assert msgspec.structs.replace(profile, byte_order="little").order_words(order, 0x1234) == [1, 0x3412]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: [1",
+        "\tx",
+        "- 1",
+        "",
+        "commands: 1",
+        "commands: {pulse_entry: 1}",
+        "name: 2001-99-99",
+        "[" * 2_000,
+        "'a\n\n b': 1",
+        "1: 1",
+        "a: &b *c",
+        "a: \x00",
+    ],
+)
 def test_what_is_not_a_yaml_map_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(InvalidConfig) as caught:
         parse_profile(text, "profile x")

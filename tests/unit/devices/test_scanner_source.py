@@ -1,25 +1,33 @@
 """The scanner source on real sockets: lines in, sightings out, whatever the scanner does."""
 
 import asyncio
+import os
+import select
+import subprocess
+import sys
+import termios
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from devices.camera_source import CameraCodeSource
 from devices.code_source import code_source
-from devices.scanner_source import LINES_KEPT, ScannerCodeSource, parse_scanner
+from devices.scanner_link import parse_scanner
+from devices.scanner_source import LINES_KEPT, ScannerCodeSource
 from resort.clock import SystemClock
 from resort.errors import InvalidConfig
 from resort.ports import Audible, CodeSource, Sighting
-from resort.site import CameraSite, LaneLimits, ScannerLine
+from resort.site import CameraSite, LaneLimits, ScannerLine, UidLine
 from sim.scanner_server import ScannerServer
 
 LANE = "lane"
 LINE = ScannerLine(prefix="]Q3", terminator="CR")
 WAIT_S = 30
 FAR_MS = 1e9
+ROOT = Path(__file__).parents[3]
 
 
 @pytest_asyncio.fixture
@@ -202,3 +210,106 @@ async def test_the_url_says_what_kind_of_reader_it_is(url: str, kind: type) -> N
     source = code_source(CameraSite(url), LaneLimits(), SystemClock())
     assert type(source) is kind
     await source.close()
+
+
+def pty_line() -> tuple[int, str]:
+    """The scanner's end of a serial line, and the path of ours."""
+    scanner, ours = os.openpty()
+    path = os.ttyname(ours)
+    os.close(ours)
+    return scanner, path
+
+
+async def test_a_scanner_on_a_serial_line_is_read() -> None:
+    scanner, path = pty_line()
+    site = CameraSite(f"serial://{path}?baud=115200", ScannerLine(prefix="]Q3", terminator="CR"))
+    source = code_source(site, LaneLimits(), SystemClock())
+    told = source.sightings()
+    try:
+        async with asyncio.timeout(WAIT_S):
+            waiting = asyncio.ensure_future(anext(told))
+            await asyncio.to_thread(until_raw, scanner)
+            os.write(scanner, b"noise\r]Q3 W50\x03H \r")
+            assert (await waiting).text == " W50\x03H "
+    finally:
+        await source.close()
+        os.close(scanner)
+    assert [sighting async for sighting in told] == []
+
+
+def until_raw(scanner: int) -> None:
+    """Wait until the other end has taken the line's echo and line editing away."""
+    while termios.tcgetattr(scanner)[3] & termios.ICANON:
+        select.select([], [], [], 0.005)
+
+
+async def test_a_serial_line_that_ends_is_opened_again_and_one_that_is_none_is_away(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"no serial line")
+    scanner, path = pty_line()
+    ours = tmp_path / "line"
+    ours.symlink_to(path)
+    source = ScannerCodeSource(CameraSite(f"serial://{ours}"), SystemClock(), 2_500)
+    told = source.sightings()
+    try:
+        async with asyncio.timeout(WAIT_S):
+            waiting = asyncio.ensure_future(anext(told))
+            await asyncio.to_thread(until_raw, scanner)
+            os.write(scanner, b"A\n")
+            assert (await waiting).text == "A"
+            ours.unlink()
+            ours.symlink_to(tmp_path / "file")
+            waiting = asyncio.ensure_future(anext(told))
+            os.close(scanner)
+            scanner, path = pty_line()
+            ours.unlink()
+            ours.symlink_to(path)
+            await asyncio.to_thread(until_raw, scanner)
+            os.write(scanner, b"B\n")
+            assert (await waiting).text == "B"
+    finally:
+        await source.close()
+        os.close(scanner)
+
+
+async def test_cards_are_told_as_their_uids_and_other_lines_are_noise() -> None:
+    scanner, path = pty_line()
+    source = ScannerCodeSource(CameraSite(f"serial://{path}", uid=UidLine(reversed=True)), SystemClock(), 2_500)
+    told = source.sightings()
+    try:
+        async with asyncio.timeout(WAIT_S):
+            waiting = asyncio.ensure_future(anext(told))
+            await asyncio.to_thread(until_raw, scanner)
+            os.write(scanner, b"NO CARD\r\n80:E6:D5:C4:B3:A2:04\r\n")
+            assert (await waiting).text == "nfc:04a2b3c4d5e680"
+    finally:
+        await source.close()
+        os.close(scanner)
+    assert (source.noise, source.received) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "url", ["serial:ttyS0", "serial://host/dev/ttyS0", "serial:///dev/ttyS0?baud=9601", "serial:///dev/x?b=1"]
+)
+def test_what_is_no_serial_line_is_refused(url: str) -> None:
+    with pytest.raises(InvalidConfig, match=r"camera\.url"):
+        code_source(CameraSite(url), LaneLimits(), SystemClock())
+
+
+@pytest.mark.parametrize("url", ["rtsp://127.0.0.1/stream", "simulated", "", "ftp://x/y.jpg"])
+def test_an_address_of_no_family_is_refused(url: str) -> None:
+    with pytest.raises(InvalidConfig, match=r"camera\.url"):
+        code_source(CameraSite(url), LaneLimits(), SystemClock())
+
+
+def test_a_lane_with_a_scanner_loads_no_decoder() -> None:
+    program = (
+        "import sys\n"
+        "from devices.code_source import code_source\n"
+        "from resort.clock import SystemClock\n"
+        "from resort.site import CameraSite, LaneLimits\n"
+        "code_source(CameraSite('serial:///dev/ttyS0'), LaneLimits(), SystemClock())\n"
+        "code_source(CameraSite('tcp://127.0.0.1:1'), LaneLimits(), SystemClock())\n"
+        "print(sorted({'numpy', 'PIL', 'zxingcpp', 'pyzbar', 'aiohttp'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.strip() == "[]"

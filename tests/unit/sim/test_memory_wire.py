@@ -8,7 +8,7 @@ from devices.profile import load_profile
 from devices.turnstile import ModbusTurnstile
 from resort.clock import ManualClock
 from resort.errors import TurnstileUnreachable
-from sim.memory_wire import MemoryWire
+from sim.memory_wire import MemoryWire, WireFault
 from sim.turnstile import SimTurnstile
 
 PROFILE = load_profile("pulse_coil")
@@ -41,6 +41,21 @@ async def test_a_deaf_unit_does_nothing_and_a_mute_one_says_nothing(
     with pytest.raises(TurnstileUnreachable, match="no answer"):
         await ModbusTurnstile(wire, PROFILE).pulse_entry()
     assert steel.pulses == pulses
+
+
+@pytest.mark.parametrize(("fault", "said"), [("half", "no answer"), ("renumbered", "no request")])
+async def test_a_spoilt_answer_is_none(wire: MemoryWire, steel: SimTurnstile, fault: WireFault, said: str) -> None:
+    wire.fault = fault
+    with pytest.raises(TurnstileUnreachable, match=said) as caught:
+        await ModbusTurnstile(wire, PROFILE).pulse_entry()
+    assert (steel.pulses, caught.value.sent) == (1, True)
+
+
+async def test_a_refusal_is_told_as_one(wire: MemoryWire, steel: SimTurnstile) -> None:
+    steel.refuses = True
+    with pytest.raises(TurnstileUnreachable, match="exception 6") as caught:
+        await ModbusTurnstile(wire, PROFILE).pulse_entry()
+    assert (steel.pulses, caught.value.sent) == (0, False)
 
 
 async def test_without_power_nobody_answers(wire: MemoryWire, steel: SimTurnstile) -> None:

@@ -222,3 +222,20 @@ def test_without_power_the_arm_hangs_free_and_nothing_is_counted_or_taken() -> N
     steel.powered = True
     assert not steel.unlocked  # the open window is forgotten
     assert not steel.push_in()
+
+
+def test_a_stuck_arm_takes_the_pulse_and_stays_shut_but_not_under_fire_release() -> None:
+    steel = SimTurnstile(4_000, ManualClock(datetime(2027, 1, 2, 9, 0, tzinfo=UTC)))
+    steel.stuck = True
+    steel.pulse_entry()
+    assert (steel.pulses, steel.unlocks, steel.unlocked, steel.fault) == (1, 0, False, False)
+    steel.fire_release = True
+    assert steel.push_in()
+
+
+def test_a_counter_may_run_backwards() -> None:
+    steel = SimTurnstile(4_000, ManualClock(datetime(2027, 1, 2, 9, 0, tzinfo=UTC)))
+    steel.counts_backwards = True
+    steel.force_in()
+    steel.push_out()
+    assert (steel.counter_in, steel.counter_out) == (COUNTER_MODULUS - 1, COUNTER_MODULUS - 1)

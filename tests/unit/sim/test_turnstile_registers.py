@@ -88,3 +88,94 @@ def test_a_write_that_is_partly_wrong_changes_nothing(
     assert caught.value.code == code
     steel = registers.model
     assert (steel.pulses, steel.exit_pulses, steel.exit_only, steel.indicator) == (0, 0, False, "idle")
+
+
+# ---- the other styles
+
+
+def of(name: str) -> TurnstileRegisters:
+    return TurnstileRegisters(SimTurnstile(4_000, ManualClock(datetime(2027, 1, 2, 9, 0, tzinfo=UTC))), load_profile(name))
+
+
+def test_a_command_is_acknowledged_under_its_number() -> None:
+    command = of("command_register")
+    assert command.read("input", 7, 2) == [0, 0]
+    command.write("holding", 0, [1, 41])
+    assert (command.model.pulses, command.read("input", 7, 2), command.read("holding", 0, 2)) == (1, [41, 1], [1, 41])
+
+
+@pytest.mark.parametrize(("why", "result"), [("fault", 2), ("exit_only", 3), ("refuses", 4)])
+def test_a_command_that_cannot_be_is_refused_and_does_nothing(why: str, result: int) -> None:
+    command = of("command_register")
+    setattr(command.model, why, True)
+    command.write("holding", 0, [1, 41])
+    assert (command.model.pulses, command.read("input", 7, 2)) == (0, [41, result])
+
+
+def test_another_command_is_refused_as_unknown() -> None:
+    command = of("command_register")
+    command.write("holding", 0, [9, 41])
+    assert (command.model.pulses, command.read("input", 7, 2)) == (0, [41, 5])
+
+
+def test_a_controller_that_does_not_acknowledge_acts_all_the_same() -> None:
+    command = of("command_register")
+    command.model.acknowledges = False
+    command.write("holding", 0, [1, 41])
+    assert (command.model.pulses, command.read("input", 7, 2)) == (1, [0, 0])
+
+
+@pytest.mark.parametrize(("name", "address"), [("command_register", 0), ("mode_register", 1)])
+def test_the_same_number_again_is_nothing_and_a_new_one_is_one_admission(name: str, address: int) -> None:
+    registers = of(name)
+    for number in (5, 5, 5, 6, 5):
+        registers.write("holding", address, [1, number])
+    assert registers.model.pulses == 3
+    registers.write("holding", address + 1, [8])  # the number alone, with the word from before
+    assert registers.model.pulses == 4
+    registers.write("holding", address, [1])  # no number, no order
+    assert registers.model.pulses == 4
+
+
+def test_a_wanted_direction_other_than_inwards_opens_nothing() -> None:
+    mode = of("mode_register")
+    mode.write("holding", 1, [2, 7])
+    assert mode.model.pulses == 0
+
+
+def test_mode_direction_and_number_may_be_written_together() -> None:
+    mode = of("mode_register")
+    mode.write("holding", 0, [0, 1, 7, 2])
+    assert (mode.model.pulses, mode.model.indicator, mode.read("holding", 0, 4)) == (1, "refused", [0, 1, 7, 2])
+
+
+@pytest.mark.parametrize(("name", "table", "address"), [("pulse_coil", "coil", 0), ("mode_register", "holding", 2)])
+def test_a_refusal_without_words_for_it_is_an_exception(name: str, table: Table, address: int) -> None:
+    registers = of(name)
+    registers.model.refuses = True
+    with pytest.raises(RegisterRefused) as caught:
+        registers.write(table, address, [1])
+    assert (caught.value.code, registers.model.pulses) == (ExcCodes.DEVICE_BUSY, 0)
+    registers.write("holding", 3 if name == "mode_register" else 1, [1])  # the lamp is no order for entry
+    assert registers.model.indicator == "go"
+
+
+def test_a_relay_presses_the_button_for_any_duration_but_none() -> None:
+    relay = of("relay_board")
+    relay.write("holding", 0, [0])
+    assert (relay.model.pulses, relay.read("holding", 0, 1)) == (0, [0])
+    relay.write("holding", 0, [5])
+    assert (relay.model.pulses, relay.read("holding", 0, 1)) == (1, [0])
+
+
+def test_contacts_that_are_normally_closed_are_open_when_it_is_so() -> None:
+    relay = of("relay_board")
+    assert relay.read("discrete", 0, 4) == [0, 1, 1, 1]
+    relay.model.fault = relay.model.fire_release = True
+    assert relay.read("discrete", 0, 4) == [1, 0, 1, 0]
+
+
+def test_pulse_counters_come_round_after_16_bits() -> None:
+    relay = of("relay_board")
+    relay.model.counter_in, relay.model.counter_out = 65_536, 65_535
+    assert relay.read("input", 0, 2) == [0, 65_535]

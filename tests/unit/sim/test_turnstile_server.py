@@ -15,7 +15,7 @@ from devices.profile import load_profile
 from resort.clock import ManualClock, SystemClock
 from resort.errors import Unavailable
 from sim.turnstile import SimTurnstile
-from sim.turnstile_server import Silence, TurnstileServer
+from sim.turnstile_server import Manner, Silence, TurnstileServer
 
 PROFILE = load_profile("pulse_coil")
 
@@ -272,3 +272,44 @@ async def test_a_silent_unit_answers_nothing_on_a_connection_that_stays_open(
     del server.silent[1]
     assert await client.ask(STATUS, transaction=3) == bytes.fromhex("04 02 0105")  # and what it missed never comes
     assert steel.pulses == pulses
+
+
+@pytest.mark.parametrize(
+    ("manner", "seen"),
+    [
+        ("half", "1234 0000 0006"),
+        ("renumbered", "4734 0000 0006 01 05 0000 ff00"),
+    ],
+)
+async def test_a_unit_answers_badly_after_it_has_obeyed(
+    server: TurnstileServer, client: RawClient, steel: SimTurnstile, manner: Manner, seen: str
+) -> None:
+    server.manners[1] = manner
+    client.writer.write(framed(PULSE))
+    wanted = bytes.fromhex(seen)
+    assert await client.read(len(wanted)) == wanted
+    assert steel.pulses == 1
+    server.manners.clear()
+    assert await client.ask(STATUS, transaction=2) == bytes.fromhex("04 02 0105")
+
+
+async def test_a_slow_unit_answers_after_its_neighbour_and_in_order(
+    server: TurnstileServer, client: RawClient, steel: SimTurnstile
+) -> None:
+    server.manners[1], server.slow_s = "slow", 0.2
+    client.writer.write(framed(PULSE, transaction=1) + framed(STATUS, transaction=2))
+    assert await client.ask(STATUS, unit=0, transaction=3) == bytes.fromhex("04 02 0105")
+    assert steel.pulses == 1
+    assert await client.read(12) == framed(PULSE, transaction=1)
+    assert await client.read(11) == framed(bytes.fromhex("04 02 0105"), transaction=2)
+
+
+async def test_a_slow_unit_has_nothing_to_say_to_who_is_gone(server: TurnstileServer, client: RawClient) -> None:
+    server.manners[1], server.slow_s = "slow", 0.01
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(framed(PULSE) + framed(STATUS, unit=0))
+    await reader.readexactly(11)
+    writer.close()
+    await writer.wait_closed()
+    server.slow_s = 0.05
+    assert await client.ask(STATUS) == bytes.fromhex("04 02 0105")

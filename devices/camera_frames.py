@@ -1,0 +1,130 @@
+"""What every camera of frames has in common: the newest frame for whoever asks, and a connection that is made again and again.
+
+Where frames come from: `devices/mjpeg.py`, `devices/folder_camera.py`, `devices/v4l2_camera.py`. Pictures are not looked at.
+Back-pressure: newest wins. A frame that nobody fetched before the next one came is dropped and counted.
+"""
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+
+from resort.clock import Clock, Moment
+from resort.errors import InvalidConfig
+
+FIRST_PAUSE_S = 0.2
+LONGEST_PAUSE_S = 2.0
+_log = logging.getLogger("snowgate.camera")
+
+
+class CameraFrame(msgspec.Struct, frozen=True, gc=False):
+    """One picture (a JPEG; from a folder perhaps a PNG or WebP file), with the moment at which its last byte came."""
+
+    jpeg: bytes
+    at: Moment
+
+
+class FrameCamera(ABC):
+    """One camera. `start`, then `next_frame` as often as wanted, then `close`; connects again by itself with back-off.
+
+    A camera that is away is no error here: `next_frame` waits until it is back, `connected` and the log tell.
+    """
+
+    def __init__(self, name: str, clock: Clock) -> None:
+        self.received = 0
+        self.dropped = 0  # frames that a newer one replaced before they were fetched
+        self.connected = False
+        self.heard: Moment | None = None  # when the newest frame came
+        self._name = name  # as logs may show it: without a password
+        self._clock = clock
+        self._newest: CameraFrame | None = None
+        self._arrived = asyncio.Event()
+        self._fetched = asyncio.Event()
+        self._closed = False
+        self._told_away = False
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to receive. Idempotent; a closed camera stays closed."""
+        if self._task is None and not self._closed:
+            self._task = asyncio.create_task(self._receive_for_ever(), name=f"camera {self._name}")
+            self._task.add_done_callback(lambda _ended: self._arrived.set())
+
+    async def next_frame(self) -> CameraFrame | None:
+        """The newest frame that was not fetched yet; waits for one. None once the camera is closed.
+
+        Receiving never ends by itself; should a mistake of ours end it, that error is raised here, lest the lane go blind.
+        """
+        while self._newest is None and not self._closed:
+            if self._task is not None and self._task.done():
+                self._task.result()
+            self._arrived.clear()
+            await self._arrived.wait()
+        frame, self._newest = self._newest, None
+        self._fetched.set()
+        return None if self._closed else frame
+
+    async def close(self) -> None:
+        """Hang up; whoever waits for a frame gets None. Idempotent."""
+        self._closed, self.connected = True, False
+        self._arrived.set()
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    @abstractmethod
+    async def _receive(self) -> str:
+        """Connect and `_keep` frames until the camera is gone; answers why. Raises OSError or ValueError likewise."""
+
+    async def _receive_for_ever(self) -> None:
+        pause_s = FIRST_PAUSE_S
+        while True:
+            before = self.received
+            try:
+                problem = await self._receive()
+            except (OSError, ValueError) as error:  # TimeoutError is an OSError
+                problem = f"{type(error).__name__} {error}".strip()
+            self._tell_away(problem)
+            if self.received > before:
+                pause_s = FIRST_PAUSE_S
+            await asyncio.sleep(pause_s)
+            pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
+
+    def _keep(self, frame: CameraFrame) -> None:
+        if not self.connected:
+            _log.info("camera %s sends pictures", self._name)
+            self.connected, self._told_away = True, False
+        self.received += 1
+        self.heard = frame.at
+        if self._newest is not None:
+            self.dropped += 1
+        self._newest = frame
+        self._fetched.clear()
+        self._arrived.set()
+
+    def _tell_away(self, problem: str) -> None:
+        """Log edges only."""
+        self.connected = False
+        if not self._told_away:
+            _log.warning("camera %s is away: %s", self._name, problem)
+            self._told_away = True
+
+
+def local_address(url: str, example: str, defaults: Mapping[str, float]) -> tuple[str, dict[str, float]]:
+    """The path and the numbers of an address such as `folder:///photos?fps=6`. Raises InvalidConfig for any other shape."""
+    try:
+        parts = urlsplit(url)
+        given = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+        numbers = {**defaults, **{name: float(value) for name, value in given}}
+    except ValueError as error:
+        raise InvalidConfig("camera.url", f"{url} is no address ({error})") from None
+    strange = sorted(set(numbers) - set(defaults))
+    if strange:
+        raise InvalidConfig("camera.url", f"{strange[0]} is not known; use {', '.join(sorted(defaults))}")
+    if parts.netloc or not parts.path.startswith("/") or not all(0 <= number < 1e6 for number in numbers.values()):
+        raise InvalidConfig("camera.url", f"{url} is not an address such as {example}")
+    return parts.path, numbers

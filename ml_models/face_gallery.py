@@ -1,0 +1,116 @@
+"""The enrolled faces of one shard: an exact search in memory, changed within a call.
+
+Vectors come in decrypted and leave only as likenesses. A holder who is removed is gone, from memory too, when the call
+returns. Not safe for several threads at once: an inference actor calls it from one.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ml_models.face_embedder import LENGTH, Vector, fused, normalised
+from resort.errors import Invalid
+from resort.face_rules import FaceDecision, OneToMany, Ranking
+
+ROOM = 1024  # at first; doubled when it is full
+BLOCK = 1024  # rows, half a megabyte
+
+Scores = npt.NDArray[np.float32]
+
+
+class Gallery:
+    """Holders' vectors of one model, by any text that names a holder (a ticket's or guest's id)."""
+
+    def __init__(self, model_id: str) -> None:
+        self.model_id = model_id
+        self._matrix: npt.NDArray[np.float32] = np.zeros((ROOM, LENGTH), np.float32)
+        self._holders: list[str] = []
+        self._places: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._holders)
+
+    def __contains__(self, holder: object) -> bool:
+        return holder in self._places
+
+    def __repr__(self) -> str:
+        return f"Gallery({self.model_id}, {len(self)} holders)"
+
+    def add(self, holder: str, vectors: Sequence[Vector], model_id: str) -> None:
+        """Enrol a holder by one or more vectors, or replace what was enrolled; found by the next search. Raises Invalid, also
+        for vectors of another model."""
+        if model_id != self.model_id:
+            raise Invalid("face vector", f"it is of {model_id}, and the gallery of {self.model_id}")
+        vector = fused(vectors)
+        place = self._places.get(holder)
+        if place is None:
+            place = len(self._holders)
+            if place == len(self._matrix):
+                self._matrix = self._doubled()
+            self._holders.append(holder)
+            self._places[holder] = place
+        self._matrix[place] = vector
+
+    def remove(self, holder: str) -> bool:
+        """Forget a holder at once; False: was not enrolled here. The last row takes the free place, its old one is wiped."""
+        place = self._places.pop(holder, None)
+        if place is None:
+            return False
+        last = len(self._holders) - 1
+        mover = self._holders.pop()
+        if place != last:
+            self._matrix[place] = self._matrix[last]
+            self._holders[place] = mover
+            self._places[mover] = place
+        self._matrix[last] = 0.0
+        return True
+
+    def likeness(self, holder: str, vector: Vector) -> float | None:
+        """1:1: how alike a face is to one holder's; None: not enrolled here. Raises Invalid."""
+        place = self._places.get(holder)
+        return None if place is None else float(self._matrix[place] @ normalised(vector))
+
+    def rank(self, vectors: Sequence[Vector]) -> list[Ranking]:
+        """1:N: the most alike holder for each face, exactly, and how alike the next one is. Raises Invalid."""
+        if not self._holders or not vectors:
+            return [Ranking() for _ in vectors]
+        queries = np.stack([normalised(vector) for vector in vectors])
+        return [self._ranked(scores) for scores in self._scores(queries)]
+
+    def rank_frames(self, vectors: Sequence[Vector]) -> tuple[Ranking, list[Ranking]]:
+        """For several frames of one face: the ranking of all of them fused, and each one's own, in one pass over the gallery.
+        Raises Invalid."""
+        whole, *frames = self.rank([fused(vectors), *vectors])
+        return whole, frames
+
+    def identify(self, vectors: Sequence[Vector], faces: int = 1, rule: OneToMany | None = None) -> FaceDecision:
+        """Who these frames of one face show, by `rule`, when this gallery is not one shard of several. Raises Invalid."""
+        whole, frames = self.rank_frames(vectors) if vectors else (Ranking(), [])
+        return (rule or OneToMany()).decide(whole, frames, len(self), faces)
+
+    def _scores(self, queries: npt.NDArray[np.float32]) -> list[Scores]:
+        """Likeness to every holder, for each query. Several queries go over the rows in blocks that stay in the cache; one goes
+        by einsum, which keeps to its thread: BLAS takes all cores for it, and twice the processor time."""
+        held = self._matrix[: len(self._holders)]
+        if len(queries) == 1:
+            return [np.einsum("ij,j->i", held, queries[0])]
+        across = np.ascontiguousarray(queries.T)
+        scores = np.empty((len(queries), len(held)), np.float32)
+        for start in range(0, len(held), BLOCK):
+            scores[:, start : start + BLOCK] = (held[start : start + BLOCK] @ across).T
+        return list(scores)
+
+    def _ranked(self, row: Scores) -> Ranking:
+        place = int(row.argmax())
+        best = float(row[place])
+        if len(row) == 1:
+            return Ranking(self._holders[place], best)
+        row[place] = -np.inf
+        return Ranking(self._holders[place], best, float(row.max()))
+
+    def _doubled(self) -> npt.NDArray[np.float32]:
+        larger = np.zeros((2 * len(self._matrix), LENGTH), np.float32)
+        larger[: len(self._matrix)] = self._matrix
+        self._matrix[:] = 0.0  # the old memory goes back without a trace of anybody
+        return larger
