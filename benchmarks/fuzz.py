@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable, Sequence
 
 from benchmarks.fuzz_codes import CodeFuzz
-from benchmarks.fuzz_frames import FrameFuzz
+from benchmarks.fuzz_frames import FrameFuzz, RtuFuzz
 from benchmarks.fuzz_report import Tally, Target
 from benchmarks.fuzz_streams import STREAMS
 from orchestrator.measured import Measured, machine
@@ -18,6 +18,7 @@ from resort.errors import SnowgateError
 
 CODES = 700_000
 FRAMES = 300_000
+RTU = 100_000
 CONTROL = 20_000
 TELL_EVERY_MS = 2_000
 BLOCK = 500  # inputs between two looks at the clock
@@ -47,14 +48,16 @@ async def fuzz(
     """The run with that share of the inputs. Raises FuzzFound."""
     clock = SystemClock()
     codes = await run(CodeFuzz(seed), round(CODES * share), clock, told)
-    frame_fuzz = FrameFuzz(seed)
+    frame_fuzz, rtu_fuzz = FrameFuzz(seed), RtuFuzz(seed)
     try:
         frames = await run(frame_fuzz, round(FRAMES * share), clock, told)
+        rtu = await run(rtu_fuzz, max(100, round(RTU * share)), clock, told)
     finally:
         frame_fuzz.close()
+        rtu_fuzz.close()
     others = [await run(make(seed), max(100, round(number * share)), clock, told) for make, number in streams]
     control = await run(CodeFuzz(seed, signed=False), max(2_000, round(CONTROL * share)), clock, told)
-    tallies = [codes, frames, *others]
+    tallies = [codes, frames, rtu, *others]
     crashes = sum(tally.crashes for tally in tallies)
     grants = sum(tally.grants for tally in tallies)
     lost = sum(tally.lost for tally in tallies)

@@ -16,8 +16,11 @@ from pymodbus.pdu.bit_message import ReadCoilsRequest, ReadDiscreteInputsRequest
 from pymodbus.pdu.register_message import ReadHoldingRegistersRequest, ReadInputRegistersRequest, WriteSingleRegisterRequest
 
 from benchmarks.fuzz_report import Verdict
+from devices.modbus_address import parse_bus
 from devices.modbus_frames import WRITES, body_of, decode, frame
 from devices.modbus_link import LinkLost, ModbusLink
+from devices.modbus_rtu_frames import crc, rtu_frame
+from devices.modbus_rtu_link import RtuLink, RtuOpener
 from devices.profile import load_profile
 from devices.turnstile import StatusPlan
 
@@ -131,6 +134,51 @@ class FrameFuzz:
         marks = sorted(self._dice.randrange(len(stream) + 1) for _ in range(self._dice.choice((0, 0, 1, 2))))
         pieces = [stream[at:end] for at, end in zip([0, *marks], [*marks, len(stream)], strict=True)]
         return [piece for piece in pieces if piece]
+
+
+class RtuFuzz(FrameFuzz):
+    """The same upon an RTU line: half of what comes has a right CRC, whatever else is wrong with it."""
+
+    name = "rtu frames"
+
+    def __init__(self, seed: int) -> None:
+        self._opener = RtuOpener(parse_bus("rtu+tcp://127.0.0.1:1", 1))
+        super().__init__(seed)
+        self._rtu = RtuLink(self._opener)
+
+    async def try_one(self) -> Verdict:
+        """Ask, let something come, and judge what was made of it."""
+        if self._rtu.lost.is_set():
+            self._rtu = RtuLink(self._opener)
+        self._rtu._line, self._rtu._quiet_from = self._transport, 0.0  # each try stands for itself: no debts and no pauses
+        self._opener.owed.clear()
+        request = self._request()
+        request.dev_id = request.dev_id or 3  # nobody answers a broadcast
+        call = asyncio.create_task(self._rtu.exchange(request, PATIENCE_S))
+        await asyncio.sleep(0)
+        self._asked = self._transport.sent
+        answer = rtu_frame(request.dev_id, self._answer_to(request))
+        spoilt = self._spoilt(answer)
+        self._stream = spoilt if self._dice.random() < 0.5 else spoilt[:-2] + crc(spoilt[:-2])
+        self._before = answer
+        for chunk in self._cut(self._stream):
+            self._rtu.received(chunk)
+        await asyncio.sleep(0)
+        if not call.done():
+            call.cancel()
+        with contextlib.suppress(LinkLost, asyncio.CancelledError):
+            return self._judge_rtu(request, answer, await call)
+        return "lost" if self._stream == answer else "refused"
+
+    def _judge_rtu(self, request: ModbusPDU, answer: bytes, body: bytes) -> Verdict:
+        taken = rtu_frame(request.dev_id, body)
+        if taken not in self._stream:
+            return "grant"
+        if body[0] & 0x80:
+            return "refused" if body[0] == request.function_code | 0x80 and len(body) == 2 else "grant"
+        if request.function_code in WRITES:
+            return "genuine" if taken == answer else "grant"
+        return "genuine" if len(taken) == len(answer) and body[:2] == answer[1:3] else "grant"
 
 
 class _Memory(asyncio.Transport):

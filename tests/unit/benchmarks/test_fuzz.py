@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.fuzz import FuzzFound, fuzz, run
 from benchmarks.fuzz_codes import CodeFuzz
-from benchmarks.fuzz_frames import FrameFuzz
+from benchmarks.fuzz_frames import FrameFuzz, RtuFuzz
 from benchmarks.fuzz_report import Verdict
 from benchmarks.fuzz_streams import STREAMS
 from resort.clock import SystemClock
@@ -43,8 +43,9 @@ def test_codes_are_of_every_kind() -> None:
     assert set(verdicts) == {"genuine", "refused"}
 
 
-async def test_frames_are_of_every_kind() -> None:
-    target = FrameFuzz(1)
+@pytest.mark.parametrize("kind", [FrameFuzz, RtuFuzz])
+async def test_frames_are_of_every_kind(kind: type[FrameFuzz]) -> None:
+    target = kind(1)
     verdicts = [await target.try_one() for _ in range(2_000)]
     target.close()
     assert 100 < verdicts.count("genuine") < 1_000
