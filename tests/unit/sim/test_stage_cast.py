@@ -13,7 +13,7 @@ from aiohttp import web
 
 from devices.modbus_bus import BusRegistry
 from devices.profile import load_profile
-from devices.scanner_source import parse_scanner
+from devices.scanner_link import parse_scanner
 from devices.turnstile import open_turnstile
 from orchestrator.settings import load_site, with_addresses
 from orchestrator.stages import LoadMix, LoadOrder, LoadTally, StageAddresses
