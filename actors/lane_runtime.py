@@ -257,6 +257,8 @@ class LaneRuntime:
         steps = deque(self._handle(stimulus))
         while steps:
             answer = await self._run(steps.popleft())
+            if isinstance(answer, PulseUnsent):  # nobody is told to go
+                steps = deque(step for step in steps if not isinstance(step, ShowLamp | TellGuest))
             if answer is not None:
                 steps.extend(self._handle(answer))
         if not self.machine.awaits_rotation:

@@ -325,8 +325,9 @@ class LaneMachine:
         self._link_detail = failed.detail
         if isinstance(failed, PulseUncertain):
             return []  # the counter will tell
-        outcome = self._watch.not_pulsed(now)
-        return [*self._lamp.show("refused", now, briefly=True), *self._close("pulse_unsent", outcome, now)]
+        closed = self._close("pulse_unsent", self._watch.not_pulsed(now), now)
+        # The lamp comes last: its line is away, and nobody shall hear of that later because of it.
+        return [*closed, *self._tell_state(now), *self._lamp.show("refused", now, briefly=True)]
 
     def _refuse(self, reason: Reason, now: Moment) -> list[Command]:
         held = self._deciding("refusal")
