@@ -5,6 +5,8 @@ SQLite file: WAL lets readers go on beside the one writer, and writers of other 
 """
 
 import asyncio
+import sqlite3
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -24,10 +26,10 @@ POOL_SIZE = 8
 POOL_TIMEOUT_S = 10.0
 
 _PRAGMAS = (
-    f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}",  # first: the switch to WAL itself may have to wait
-    "PRAGMA journal_mode=WAL",
+    f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}",
     "PRAGMA synchronous=FULL",  # a unit that was answered survives a power cut; about 0.15 ms per unit
 )
+_WAL_RETRY_S = 0.02
 _BEGIN = "snowgate_begin"
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 # PostgreSQL error classes that another try may not meet: connection, resources, operator, system, rollback, lock, internal.
@@ -128,12 +130,35 @@ async def _open_sqlite(path: str, **settings: Any) -> aiosqlite.Connection:
     opening = aiosqlite.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000, **settings)
     opening._thread.daemon = True
     try:
-        return await opening
+        connection = await opening
     except BaseException:
         # aiosqlite 0.22 lets go of a failed opening before its thread has answered for the last time; that answer must
         # not meet a loop that is gone by then.
         await asyncio.shield(asyncio.to_thread(opening._thread.join))
         raise
+    try:
+        await _switch_to_wal(connection)
+    except BaseException:
+        await asyncio.shield(connection.close())
+        raise
+    return connection
+
+
+async def _switch_to_wal(connection: aiosqlite.Connection) -> None:
+    """Switch the file to WAL, which lasts; needs the file to itself for a moment when it is new.
+
+    Of the locks SQLite takes, this is one it does not wait for: where two processes open a new file together, one is told
+    "locked" at once, whatever the busy time-out (sqlite.org/c3ref/busy_handler.html). So the waiting is done here.
+    """
+    patience_ends = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            await connection.execute_fetchall("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > patience_ends:
+                raise
+        await asyncio.sleep(_WAL_RETRY_S)
 
 
 def _begin(connection: Connection) -> None:

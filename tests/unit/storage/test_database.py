@@ -146,6 +146,23 @@ async def test_a_lock_that_never_ends_is_an_outage(database: Database, tmp_path:
     await impatient.dispose()
 
 
+async def test_opening_a_new_file_waits_for_whoever_is_making_it(tmp_path: Path) -> None:
+    maker = sqlite3.connect(tmp_path / "new.db", isolation_level=None)
+    maker.execute("CREATE TABLE made (one INTEGER)")
+    maker.execute("BEGIN IMMEDIATE")
+    impatient = sqlite3.connect(tmp_path / "new.db", timeout=60)
+    with pytest.raises(sqlite3.OperationalError, match="locked"):  # the reason for the wait: SQLite itself has none here
+        impatient.execute("PRAGMA journal_mode=WAL")
+    impatient.close()
+    database = Database(f"sqlite:///{tmp_path}/new.db")
+    opening = asyncio.create_task(database.ping())
+    assert not (await asyncio.wait({opening}, timeout=0.2))[0]
+    maker.execute("COMMIT")
+    await opening
+    maker.close()
+    await database.dispose()
+
+
 async def test_a_server_that_is_not_there_is_an_outage() -> None:
     database = Database("postgresql://nobody@127.0.0.1:1/none")
     with pytest.raises(DatabaseUnavailable):
