@@ -16,6 +16,7 @@ SnowgateError
 │   ├── LedgerUnavailable
 │   ├── DatabaseUnavailable
 │   ├── TurnstileUnreachable
+│   ├── FacesUnavailable  no inference actor answers in time; codes go on
 │   ├── SpoolFull        no room, or no working disk, for what must not be lost
 │   └── PartMissing      a program, library or file has to be installed first
 ├── Invalid              the input is malformed: says which field and why
@@ -204,6 +205,12 @@ class TurnstileUnreachable(Unavailable):
     def __init__(self, part: str, detail: str, sent: bool = True) -> None:
         super().__init__(part, detail)
         self.sent = sent
+
+
+class FacesUnavailable(Unavailable):
+    """No inference actor answers in time; nobody is kept out for it, as codes go on."""
+
+    code = "faces_unavailable"
 
 
 class SpoolFull(Unavailable):
