@@ -63,7 +63,7 @@ class FaceNews(Protocol):
     """Tells galleries that there are changes, so that they need not wait until they look again by themselves."""
 
     async def tell(self) -> None:
-        """When this returns, every gallery that can be reached has taken the changes. Never raises: who missed it looks again."""
+        """Every gallery that can be reached has taken the changes when this returns. Never raises: others look later."""
         ...
 
 
