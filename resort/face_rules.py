@@ -100,6 +100,8 @@ class FaceDecision(msgspec.Struct, frozen=True, kw_only=True):
     runner_up: float = NOBODY
     frames: int = 1
     holders: int = 1
+    model_id: str = ""  # whose vectors were compared
+    liveness: float | None = None  # advisory: the least of the frames; decided nothing
 
     @property
     def explanation(self) -> Text:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from resort.access.spoken import SpokenLanguage
+from resort.face_rules import OneToMany, OneToOne
 from resort.ids import GateId, LaneId
 from resort.texts import Text
 
@@ -20,6 +21,7 @@ Passback = Literal["off", "soft", "hard"]
 Medium = Literal["printed", "phone", "card"]
 Attention = Literal["photo", "height", "age_proof", "student_card"]  # what staff should look at when the holder passes
 DayKind = Literal["weekday", "weekend", "holiday"]
+FaceUse = Literal["off", "verify", "identify"]  # nothing · beside a ticket that was shown (1:1) · also without one (1:N)
 Severity = Literal["critical", "warning", "info"]
 
 
@@ -103,6 +105,7 @@ class LaneSite(Strict, frozen=True):
     direction: Direction = "entry"  # at an exit a code is only noted: its arm turns freely whatever is decided
     speaker: SpeakerSite = SpeakerSite()
     lamp: LampSite | None = None
+    faces: FaceUse = "off"  # needs `faces` of the site, and a camera
 
 
 class GateSite(Strict, frozen=True):
@@ -235,6 +238,15 @@ class SalesLimits(Strict, frozen=True):
     horizon_days: int = 400  # how far ahead a ticket can be bought
 
 
+class FacesSite(Strict, frozen=True):
+    """Faces as an opt-in second medium (docs/faces.md). Thresholds follow from rates of strangers: `resort/face_rules.py`."""
+
+    inference_actors: int = 1  # processes of 130 MB and more, each with one shard of the gallery
+    one_to_one: OneToOne = OneToOne()
+    one_to_many: OneToMany = OneToMany()
+    liveness: bool = True  # two more networks, whose opinion goes beside a decision and decides nothing
+
+
 class RuntimeSite(Strict, frozen=True):
     """How the site is spread over processes."""
 
@@ -299,6 +311,7 @@ class Site(Strict, frozen=True):
     lane_limits: LaneLimits = LaneLimits()
     sales_limits: SalesLimits = SalesLimits()
     runtime: RuntimeSite = RuntimeSite()
+    faces: FacesSite | None = None  # null: no face is looked at, stored or asked for
 
     @property
     def zone(self) -> ZoneInfo:

@@ -8,6 +8,7 @@ import msgspec
 
 from resort.errors import InvalidConfig
 from resort.site import HoursSite, ProductSite, Site, WebhookSite
+from resort.site_faces import check_faces
 from resort.site_sounds import check_sounds
 
 
@@ -34,6 +35,7 @@ def check_site(site: Site) -> Site:
             raise InvalidConfig(f"runtime.{name}", "must be at least 1")
     _check_alarms(site)
     check_sounds(site)
+    check_faces(site)
     return site
 
 
