@@ -14,6 +14,8 @@ import segno
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
+from sim.scene import perspective
+
 Grey = NDArray[np.uint8]
 Condition = Literal["clean", "rotated", "blurred", "noisy", "dark", "perspective", "small", "glare"]
 CONDITIONS: tuple[Condition, ...] = get_args(Condition)
@@ -129,7 +131,7 @@ def _hold_up(canvas: Image.Image, paper: Image.Image, hold: _Hold, dice: random.
     # Shrunk to about the size that it has in the frame first: a perspective transform alone would skip pixels.
     shrunk_px = max(hold.modules, round(edge))
     shrunk = paper.resize((shrunk_px, shrunk_px), Image.Resampling.BOX)
-    where = _perspective(shrunk_px, aims)
+    where = perspective(shrunk_px, aims)
     tilted = shrunk.transform(canvas.size, Image.Transform.PERSPECTIVE, where, Image.Resampling.BILINEAR, fillcolor=120)
     mask = Image.new("L", canvas.size)
     ImageDraw.Draw(mask).polygon(aims, fill=255)
@@ -167,14 +169,3 @@ def _background(size: tuple[int, int]) -> NDArray[np.float32]:
 def _with_grain(pixels: NDArray[np.float32], sigma: float, grain: np.random.Generator) -> Grey:
     noisy = pixels + grain.standard_normal(pixels.shape, dtype=np.float32) * np.float32(sigma)
     return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
-
-
-def _perspective(edge: int, corners: list[tuple[float, float]]) -> tuple[float, ...]:
-    """Pillow's eight coefficients that map a point of the frame back to the square paper of `edge` pixels."""
-    rows, aims = [], []
-    for (u, v), (x, y) in zip(corners, ((0, 0), (edge, 0), (edge, edge), (0, edge)), strict=True):
-        rows.append([u, v, 1, 0, 0, 0, -x * u, -x * v])
-        rows.append([0, 0, 0, u, v, 1, -y * u, -y * v])
-        aims += [x, y]
-    solved = np.linalg.solve(np.array(rows, dtype=np.float64), np.array(aims, dtype=np.float64))
-    return tuple(float(value) for value in solved)

@@ -1,4 +1,5 @@
-"""What every camera of frames has in common: the newest frame for whoever asks, and a connection that is made again and again.
+"""What every camera of frames has in common: the newest frame for whoever asks. `devices/kept_connection.py` keeps them
+connected.
 
 Where frames come from: `devices/mjpeg.py`, `devices/folder_camera.py`, `devices/v4l2_camera.py`. Pictures are not looked at.
 Back-pressure: newest wins. A frame that nobody fetched before the next one came is dropped and counted.
@@ -12,11 +13,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
+from devices.kept_connection import KeptConnection
 from resort.clock import Clock, Moment
 from resort.errors import InvalidConfig
 
-FIRST_PAUSE_S = 0.2
-LONGEST_PAUSE_S = 2.0
 _log = logging.getLogger("snowgate.camera")
 
 
@@ -36,22 +36,24 @@ class FrameCamera(ABC):
     def __init__(self, name: str, clock: Clock) -> None:
         self.received = 0
         self.dropped = 0  # frames that a newer one replaced before they were fetched
-        self.connected = False
         self.heard: Moment | None = None  # when the newest frame came
-        self._name = name  # as logs may show it: without a password
         self._clock = clock
         self._newest: CameraFrame | None = None
         self._arrived = asyncio.Event()
         self._fetched = asyncio.Event()
         self._closed = False
-        self._told_away = False
-        self._task: asyncio.Task[None] | None = None
+        # `name` is as logs may show it: without a password.
+        self._connection = KeptConnection(f"camera {name}", self._receive, _log, (OSError, ValueError))
+
+    @property
+    def connected(self) -> bool:
+        """Whether it sends pictures."""
+        return self._connection.connected
 
     def start(self) -> None:
         """Begin to receive. Idempotent; a closed camera stays closed."""
-        if self._task is None and not self._closed:
-            self._task = asyncio.create_task(self._receive_for_ever(), name=f"camera {self._name}")
-            self._task.add_done_callback(lambda _ended: self._arrived.set())
+        if not self._closed:
+            self._connection.start(self._arrived.set)
 
     async def next_frame(self) -> CameraFrame | None:
         """The newest frame that was not fetched yet; waits for one. None once the camera is closed.
@@ -59,8 +61,7 @@ class FrameCamera(ABC):
         Receiving never ends by itself; should a mistake of ours end it, that error is raised here, lest the lane go blind.
         """
         while self._newest is None and not self._closed:
-            if self._task is not None and self._task.done():
-                self._task.result()
+            self._connection.check()
             self._arrived.clear()
             await self._arrived.wait()
         frame, self._newest = self._newest, None
@@ -69,35 +70,17 @@ class FrameCamera(ABC):
 
     async def close(self) -> None:
         """Hang up; whoever waits for a frame gets None. Idempotent."""
-        self._closed, self.connected = True, False
+        self._closed = True
         self._arrived.set()
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await self._connection.close()
 
     @abstractmethod
     async def _receive(self) -> str:
         """Connect and `_keep` frames until the camera is gone; answers why. Raises OSError or ValueError likewise."""
 
-    async def _receive_for_ever(self) -> None:
-        pause_s = FIRST_PAUSE_S
-        while True:
-            before = self.received
-            try:
-                problem = await self._receive()
-            except (OSError, ValueError) as error:  # TimeoutError is an OSError
-                problem = f"{type(error).__name__} {error}".strip()
-            self._tell_away(problem)
-            if self.received > before:
-                pause_s = FIRST_PAUSE_S
-            await asyncio.sleep(pause_s)
-            pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
-
     def _keep(self, frame: CameraFrame) -> None:
-        if not self.connected:
-            _log.info("camera %s sends pictures", self._name)
-            self.connected, self._told_away = True, False
+        self._connection.made()
+        self._connection.heard()
         self.received += 1
         self.heard = frame.at
         if self._newest is not None:
@@ -105,13 +88,6 @@ class FrameCamera(ABC):
         self._newest = frame
         self._fetched.clear()
         self._arrived.set()
-
-    def _tell_away(self, problem: str) -> None:
-        """Log edges only."""
-        self.connected = False
-        if not self._told_away:
-            _log.warning("camera %s is away: %s", self._name, problem)
-            self._told_away = True
 
 
 def local_address(url: str, example: str, defaults: Mapping[str, float]) -> tuple[str, dict[str, float]]:

@@ -11,6 +11,7 @@ import socket
 import struct
 from urllib.parse import urlsplit
 
+from devices.loopback_port import LoopbackPort
 from devices.modbus_frames import READS, WRITES, is_answer_to
 
 TAPPED = ("tcp", "rtu+tcp")
@@ -32,16 +33,14 @@ class TappedLine:
         self.was_cut = asyncio.Event()
         self._scheme = parts.scheme
         self._host, self._port = parts.hostname or "", parts.port or 502
-        self._own_port = 0
         self._held: list[bytes] = []
         self._asked = b""  # the last request
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._port_of_our_own = LoopbackPort(self._relay)
 
     @property
     def address(self) -> str:
         """Where the driver is to go."""
-        return f"{self._scheme}://127.0.0.1:{self._own_port}"
+        return f"{self._scheme}://127.0.0.1:{self._port_of_our_own.port}"
 
     @property
     def held(self) -> int:
@@ -64,23 +63,13 @@ class TappedLine:
 
     async def start(self) -> None:
         """Listen."""
-        self._server = await asyncio.start_server(self._relay, "127.0.0.1", 0)
-        self._own_port = self._server.sockets[0].getsockname()[1]
+        await self._port_of_our_own.start()
 
     async def stop(self) -> None:
         """Hang up on both sides. Idempotent."""
-        if self._server is not None:
-            self._server.close()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            await self._server.wait_closed()
-            self._server = None
+        await self._port_of_our_own.stop()
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
         far: asyncio.StreamWriter | None = None
         try:
             far_reader, far = await asyncio.open_connection(self._host, self._port)
@@ -91,14 +80,11 @@ class TappedLine:
                 for way in ways:
                     way.cancel()
                 await asyncio.gather(*ways, return_exceptions=True)
-        except (OSError, asyncio.CancelledError):
-            pass  # the controller takes no connection; or `stop`
         finally:
             self._held.clear()  # nothing of one connection belongs on the next
             for end in (writer, far):
                 if end is not None:
                     _reset(end)
-            self._tasks.discard(task)
 
     async def _ask(self, reader: asyncio.StreamReader, far: asyncio.StreamWriter) -> None:
         while message := await self._message(reader, asked=True):

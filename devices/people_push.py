@@ -5,16 +5,16 @@ application's own middleware makes answers of them. No cookies: a sensor shows i
 """
 
 import hmac
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
 from aiohttp import hdrs, web
 
-from devices.people_counter import Latest
+from devices.people_count import CountingSensor
 from resort.clock import Clock
 from resort.errors import Invalid, InvalidConfig, NotSignedIn
-from resort.people import COUNT_MAX, WAITING_MAX, PeopleCount, PeopleReading, PeopleSensorSite, PeopleTally
+from resort.people import COUNT_MAX, WAITING_MAX, PeopleCount, PeopleReading, PeopleSensorSite
 
 PUSH = "push"
 PATH = "/api/people/{sensor}"
@@ -33,7 +33,7 @@ class CountPost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     number: Persons | None = None  # of this message; needed where messages count steps, as a post may come twice
 
 
-class PushedPeopleCounter:
+class PushedPeopleCounter(CountingSensor):
     """One sensor that posts. Raises InvalidConfig on settings of another kind and on a key that can be guessed."""
 
     def __init__(self, site: PeopleSensorSite, key: str, clock: Clock) -> None:
@@ -41,24 +41,9 @@ class PushedPeopleCounter:
             raise InvalidConfig("people sensor url", f"{site.url} is not {PUSH}")
         if len(key) < KEY_MIN or not key.isascii():
             raise InvalidConfig("people sensor key", f"it needs {KEY_MIN} ASCII characters or more")
+        super().__init__(site, clock)
         self._key = key.encode()
         self._site = site
-        self._tally = PeopleTally(site)
-        self._clock = clock
-        self._latest = Latest()
-
-    @property
-    def latest(self) -> PeopleCount | None:
-        """See the port."""
-        return self._latest.count
-
-    def counts(self) -> AsyncIterator[PeopleCount]:
-        """See the port."""
-        return self._latest.counts()
-
-    async def close(self) -> None:
-        """See the port. Idempotent."""
-        self._latest.close()
 
     def has_key(self, key: str) -> bool:
         """Whether this is the sensor's key; takes as long for any."""
@@ -75,9 +60,7 @@ class PushedPeopleCounter:
         steps = post.entered is not None or post.left is not None
         if self._site.counts == "step" and steps and post.number is None:
             raise Invalid("number", "a sensor that counts steps has to number its messages")
-        count = self._tally.take(PeopleReading(post.entered, post.left, post.waiting, post.number), self._clock.now())
-        self._latest.put(count)
-        return count
+        return self.counted(PeopleReading(post.entered, post.left, post.waiting, post.number))
 
 
 class PeopleInbox:

@@ -11,6 +11,8 @@ import struct
 from collections.abc import Coroutine
 from typing import Literal
 
+from devices.loopback_port import LoopbackPort
+
 Fault = Literal[
     "none",
     "lost",  # whatever is sent vanishes, both ways; connections are taken and stay open
@@ -40,27 +42,24 @@ class FaultyWire:
     `suffer`."""
 
     def __init__(self, port: int, delay_s: float = 0.6, listen: int = 0) -> None:
-        self.port = listen
         self.fault: Fault = "none"
         self._far_port = port
         self._delay_s = delay_s
         self._lines: set[_Line] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
+        self._listener = LoopbackPort(self._relay, listen)
+
+    @property
+    def port(self) -> int:
+        """Where it listens, once it was started."""
+        return self._listener.port
 
     async def start(self) -> None:
         """Listen."""
-        self._server = await asyncio.start_server(self._relay, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
+        await self._listener.start()
 
     async def stop(self) -> None:
         """Hang up on everybody."""
-        assert self._server is not None
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._server.wait_closed()
+        await self._listener.stop()
 
     def suffer(self, fault: Fault) -> None:
         """From now on this fault; "none" heals the line."""
@@ -78,9 +77,6 @@ class FaultyWire:
         return self.fault == "reset"
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
         try:
             if self._resets:
                 _reset(writer)
@@ -95,11 +91,8 @@ class FaultyWire:
             finally:
                 self._lines.discard(line)
                 far_writer.transport.abort()
-        except (ConnectionError, asyncio.CancelledError):
-            pass  # the controller does not listen; or `stop`
         finally:
             writer.transport.abort()
-            self._tasks.discard(task)
 
     async def _send_requests(self, reader: asyncio.StreamReader, line: _Line) -> None:
         while True:

@@ -6,6 +6,8 @@ Knows frames but no registers; the well-behaved controller is `sim/turnstile_ser
 import asyncio
 import struct
 
+from devices.loopback_port import LoopbackPort
+
 
 class ModbusPeer:
     """Whoever holds it sees each request and writes whatever it likes to the request's connection, when it likes.
@@ -17,23 +19,20 @@ class ModbusPeer:
         self.requests: asyncio.Queue[tuple[bytes, asyncio.StreamWriter]] = asyncio.Queue()
         self.hung_up: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
         self.connections = 0
-        self.port = 0
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
+        self._listener = LoopbackPort(self._serve)
+
+    @property
+    def port(self) -> int:
+        """Where it listens, once it was started."""
+        return self._listener.port
 
     async def start(self) -> None:
         """Listen on a free port of the loopback address, after a `stop` on the same one."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
+        await self._listener.start()
 
     async def stop(self) -> None:
         """Stop listening and hang up on everybody."""
-        assert self._server is not None
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._server.wait_closed()
+        await self._listener.stop()
 
     async def next_request(self) -> tuple[bytes, asyncio.StreamWriter]:
         """The next whole frame that came, and where an answer goes."""
@@ -54,9 +53,6 @@ class ModbusPeer:
         self.connections -= 1
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
         self.connections += 1
         try:
             while True:
@@ -66,7 +62,6 @@ class ModbusPeer:
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             self.hung_up.put_nowait(writer)
         finally:
-            self._tasks.discard(task)
             writer.close()
 
 

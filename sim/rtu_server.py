@@ -9,6 +9,7 @@ import os
 import tty
 from collections.abc import Callable
 
+from devices.loopback_port import LoopbackPort
 from devices.profile import TurnstileProfile
 from sim.rtu_units import RtuUnits
 from sim.turnstile import SimTurnstile
@@ -39,11 +40,14 @@ class RtuTcpServer:
     def __init__(self, turnstiles: dict[int, SimTurnstile], profile: TurnstileProfile, port: int = 0) -> None:
         self._timers = _Timers()
         self.units = RtuUnits(turnstiles, profile, self._timers.later)
-        self.port = port
         self.connections = 0  # so far
         self._clients: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
+        self._listener = LoopbackPort(self._serve, port)
+
+    @property
+    def port(self) -> int:
+        """Where it listens, once it was started."""
+        return self._listener.port
 
     @property
     def address(self) -> str:
@@ -52,19 +56,12 @@ class RtuTcpServer:
 
     async def start(self) -> None:
         """Listen. Raises OSError."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
+        await self._listener.start()
 
     async def stop(self) -> None:
         """Hang up on everybody."""
         self._timers.stop()
-        if self._server is not None:
-            self._server.close()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            await self._server.wait_closed()
-            self._server = None
+        await self._listener.stop()
 
     def send(self, data: bytes) -> None:
         """Bytes off the line."""
@@ -72,18 +69,12 @@ class RtuTcpServer:
             client.write(data)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
         self._clients.add(writer)
         self.connections += 1
         try:
             while data := await reader.read(4096):
                 self.units.feed(data, self.send)
-        except (ConnectionError, asyncio.CancelledError):
-            return
         finally:
-            self._tasks.discard(task)
             self._clients.discard(writer)
             writer.close()
             with contextlib.suppress(ConnectionError, asyncio.CancelledError):

@@ -84,7 +84,7 @@ class SceneRenderer:
         corners = [(u - left + 2, v - top + 2) for u, v in corners]
         box = (math.ceil(max(u for u, _ in corners)) + 2, math.ceil(max(v for _, v in corners)) + 2)
         tilted = paper.transform(
-            box, Image.Transform.PERSPECTIVE, _perspective(paper.width, corners), Image.Resampling.BILINEAR, fillcolor=120
+            box, Image.Transform.PERSPECTIVE, perspective(paper.width, corners), Image.Resampling.BILINEAR, fillcolor=120
         )
         mask = Image.new("L", box)
         ImageDraw.Draw(mask).polygon(corners, fill=255)
@@ -170,7 +170,7 @@ def _noise_fields(width: int, height: int) -> list[NDArray[np.int16]]:
     return [np.rint(unit * sigma).astype(np.int16) for sigma in _NOISE_STEPS]
 
 
-def _perspective(edge: int, corners: list[tuple[float, float]]) -> tuple[float, ...]:
+def perspective(edge: int, corners: list[tuple[float, float]]) -> tuple[float, ...]:
     """Pillow's eight coefficients that map a point of the frame back to the square paper of `edge` pixels."""
     rows, aims = [], []
     for (u, v), (x, y) in zip(corners, ((0, 0), (edge, 0), (edge, edge), (0, edge)), strict=True):

@@ -4,20 +4,17 @@ import asyncio
 import logging
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 import psutil
 import pytest
 from pymodbus.pdu import ModbusPDU
-from pymodbus.pdu.bit_message import WriteSingleCoilRequest
-from pymodbus.pdu.register_message import ReadInputRegistersRequest
 
 from devices.modbus_bus import UNIT_REST_S, BusRegistry, BusSettings, UnitHandle, parse_bus
 from resort.errors import InvalidConfig, TurnstileUnreachable
 from sim.modbus_peer import ModbusPeer, answer
-
-PATIENT_MS = 5_000  # a time-out that no test lives to see
-HASTY_MS = 250  # one that a test waits for; long enough that a stalled machine still answers what shall be answered
+from tests.unit.devices import leased_units
+from tests.unit.devices.leased_units import HASTY_MS, PATIENT_MS, pulse, read
 
 
 @pytest.fixture
@@ -28,27 +25,10 @@ async def peer() -> AsyncIterator[ModbusPeer]:
     await peer.stop()
 
 
-@asynccontextmanager
-async def leased(peer: ModbusPeer, timeout_ms: int, *units: int, shared: bool = False) -> AsyncIterator[list[UnitHandle]]:
-    """Connected handles on one bus, given back at the end; a registry that is empty then holds no connection."""
-    registry = BusRegistry()
-    handles = [registry.lease(BusSettings("127.0.0.1", peer.port, timeout_ms, shared), unit) for unit in units]
-    try:
-        async with asyncio.timeout(10):
-            for handle in handles:
-                await handle.wait_connected()
-        yield handles
-    finally:
-        for handle in handles:
-            await handle.close()
-
-
-def read(count: int = 1) -> ModbusPDU:
-    return ReadInputRegistersRequest(address=0, count=count)
-
-
-def pulse() -> ModbusPDU:
-    return WriteSingleCoilRequest(address=0, bits=[True])
+def leased(
+    peer: ModbusPeer, timeout_ms: int, *units: int, shared: bool = False
+) -> AbstractAsyncContextManager[list[UnitHandle]]:
+    return leased_units.leased(BusSettings("127.0.0.1", peer.port, timeout_ms, shared), *units)
 
 
 async def fails(call: "asyncio.Task[ModbusPDU] | UnitHandle", request: ModbusPDU | None = None) -> TurnstileUnreachable:

@@ -4,12 +4,12 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import msgspec
 import pytest
-from pymodbus.pdu.bit_message import WriteSingleCoilRequest
-from pymodbus.pdu.register_message import ReadInputRegistersRequest, WriteSingleRegisterRequest
+from pymodbus.pdu import ModbusPDU
+from pymodbus.pdu.register_message import WriteSingleRegisterRequest
 
 from devices.modbus_bus import BusRegistry, UnitHandle, parse_bus
 from devices.modbus_rtu_frames import crc, find_answer, rtu_frame
@@ -21,10 +21,10 @@ from resort.site import TurnstileSite
 from sim.rtu_server import RtuPty, RtuTcpServer
 from sim.rtu_units import RtuFault
 from sim.turnstile import SimTurnstile
+from tests.unit.devices import leased_units
+from tests.unit.devices.leased_units import HASTY_MS, PATIENT_MS, pulse
 
 PROFILES = ("pulse_coil", "command_register", "mode_register", "relay_board")
-HASTY_MS = 250
-PATIENT_MS = 5_000
 READ = b"\x04\0\0\0\1"
 
 
@@ -50,26 +50,12 @@ async def line(
         await server.stop()
 
 
-@asynccontextmanager
-async def leased(address: str, timeout_ms: int, *units: int) -> AsyncIterator[list[UnitHandle]]:
-    registry = BusRegistry()
-    handles = [registry.lease(parse_bus(address, timeout_ms), unit) for unit in units]
-    try:
-        async with asyncio.timeout(10):
-            for handle in handles:
-                await handle.wait_connected()
-        yield handles
-    finally:
-        for handle in handles:
-            await handle.close()
+def leased(address: str, timeout_ms: int, *units: int) -> AbstractAsyncContextManager[list[UnitHandle]]:
+    return leased_units.leased(parse_bus(address, timeout_ms), *units)
 
 
-def read() -> ReadInputRegistersRequest:
-    return ReadInputRegistersRequest(address=0, count=7)
-
-
-def pulse() -> WriteSingleCoilRequest:
-    return WriteSingleCoilRequest(address=0, bits=[True])
+def read() -> ModbusPDU:
+    return leased_units.read(7)
 
 
 async def served_again(handle: UnitHandle) -> list[int]:

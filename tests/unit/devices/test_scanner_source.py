@@ -10,13 +10,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 import pytest_asyncio
 
 from devices.camera_source import CameraCodeSource
 from devices.code_source import code_source
-from devices.scanner_link import parse_scanner
 from devices.scanner_source import LINES_KEPT, ScannerCodeSource
+from devices.tcp_line import parse_tcp
 from resort.clock import SystemClock
 from resort.errors import InvalidConfig
 from resort.ports import Audible, CodeSource, Sighting
@@ -199,7 +200,7 @@ async def test_closing_ends_the_sightings_and_may_be_repeated(scanner: ScannerSe
 )
 def test_what_is_no_scanner_is_refused_in_one_sentence(url: str) -> None:
     with pytest.raises(InvalidConfig) as caught:
-        parse_scanner(url)
+        parse_tcp(url, "camera.url")
     assert url in str(caught.value)
 
 
@@ -220,21 +221,27 @@ def pty_line() -> tuple[int, str]:
     return scanner, path
 
 
-async def test_a_scanner_on_a_serial_line_is_read() -> None:
+@asynccontextmanager
+async def serial_scanner(site: CameraSite) -> AsyncIterator[tuple[int, CodeSource, "asyncio.Future[Sighting]"]]:
+    """The far end of a line that a source has open (`{}` in the site's address), the source, and its first sighting."""
     scanner, path = pty_line()
-    site = CameraSite(f"serial://{path}?baud=115200", ScannerLine(prefix="]Q3", terminator="CR"))
-    source = code_source(site, LaneLimits(), SystemClock())
-    told = source.sightings()
+    source = code_source(msgspec.structs.replace(site, url=site.url.format(path)), LaneLimits(), SystemClock())
     try:
         async with asyncio.timeout(WAIT_S):
-            waiting = asyncio.ensure_future(anext(told))
+            waiting = asyncio.ensure_future(anext(source.sightings()))
             await asyncio.to_thread(until_raw, scanner)
-            os.write(scanner, b"noise\r]Q3 W50\x03H \r")
-            assert (await waiting).text == " W50\x03H "
+            yield scanner, source, waiting
     finally:
         await source.close()
         os.close(scanner)
-    assert [sighting async for sighting in told] == []
+
+
+async def test_a_scanner_on_a_serial_line_is_read() -> None:
+    site = CameraSite("serial://{}?baud=115200", ScannerLine(prefix="]Q3", terminator="CR"))
+    async with serial_scanner(site) as (scanner, source, first):
+        os.write(scanner, b"noise\r]Q3 W50\x03H \r")
+        assert (await first).text == " W50\x03H "
+    assert [sighting async for sighting in source.sightings()] == []
 
 
 def until_raw(scanner: int) -> None:
@@ -272,18 +279,10 @@ async def test_a_serial_line_that_ends_is_opened_again_and_one_that_is_none_is_a
 
 
 async def test_cards_are_told_as_their_uids_and_other_lines_are_noise() -> None:
-    scanner, path = pty_line()
-    source = ScannerCodeSource(CameraSite(f"serial://{path}", uid=UidLine(reversed=True)), SystemClock(), 2_500)
-    told = source.sightings()
-    try:
-        async with asyncio.timeout(WAIT_S):
-            waiting = asyncio.ensure_future(anext(told))
-            await asyncio.to_thread(until_raw, scanner)
-            os.write(scanner, b"NO CARD\r\n80:E6:D5:C4:B3:A2:04\r\n")
-            assert (await waiting).text == "nfc:04a2b3c4d5e680"
-    finally:
-        await source.close()
-        os.close(scanner)
+    async with serial_scanner(CameraSite("serial://{}", uid=UidLine(reversed=True))) as (scanner, source, first):
+        os.write(scanner, b"NO CARD\r\n80:E6:D5:C4:B3:A2:04\r\n")
+        assert (await first).text == "nfc:04a2b3c4d5e680"
+    assert isinstance(source, ScannerCodeSource)
     assert (source.noise, source.received) == (1, 1)
 
 

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from devices.modbus_bus import BusRegistry
 from devices.profile import load_profile
-from devices.scanner_link import parse_scanner
+from devices.tcp_line import parse_tcp
 from devices.turnstile import open_turnstile
 from orchestrator.settings import load_site, with_addresses
 from orchestrator.stages import LoadMix, LoadOrder, LoadTally, StageAddresses
@@ -124,7 +124,7 @@ async def test_every_lane_of_the_drill_resort_has_a_scanner_and_a_turnstile(play
     assert set(play.addresses.buses) == {"village", "north", "summit"}
     assert len(set(play.addresses.cameras.values())) == 10
     for _, lane in play.site.lanes():
-        _, writer = await asyncio.open_connection(*parse_scanner(lane.camera.url))
+        _, writer = await asyncio.open_connection(*parse_tcp(lane.camera.url, "camera.url"))
         writer.close()
         await writer.wait_closed()
 
