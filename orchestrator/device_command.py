@@ -102,6 +102,10 @@ def device_play(
     ] = 0,
     unit: UnitOption = None,
     fault: Annotated[str, typer.Option("--fault", help="What it does wrongly; `--fault list` lists what there is.")] = "",
+    address: Annotated[
+        str,
+        typer.Option("--address", help="In place of a port: rtu+tcp://127.0.0.1:4001, serial:///dev/ttyUSB1, or `serial`."),
+    ] = "",
     for_s: Annotated[float | None, typer.Option("--for", min=0.1, help="Serve this many seconds.")] = None,
 ) -> None:
     """Play a controller until Ctrl-C. Type `in`, `out`, `fire`, `fault` or `tamper` to do what somebody at it would."""
@@ -110,7 +114,7 @@ def device_play(
             say(f"{name:16} {says}")
         return
     with suppress(TimeoutError, asyncio.CancelledError):  # its ordinary ends
-        _run(_played(PlayOrder(profile, _units(unit), port, fault), for_s))
+        _run(_played(PlayOrder(profile, _units(unit), port, fault, address), for_s))
 
 
 async def _examined(named: str, profile: TurnstileProfile, address: str, units: tuple[int, ...], *, attended: bool) -> Card:

@@ -13,12 +13,17 @@ from resort.errors import PartMissing
 
 
 class PlayOrder(msgspec.Struct, frozen=True):
-    """What is to be played. `profile` is a bundled name or a file; port 0 takes a free one; an empty fault is none."""
+    """What is to be played. `profile` is a bundled name or a file; an empty fault is none.
+
+    `address` is `tcp://127.0.0.1:PORT`, `rtu+tcp://127.0.0.1:PORT`, `serial:///dev/ttyUSB1?baud=19200` (a line that is there),
+    or `serial` (a pseudo terminal of its own). Empty: TCP on `port`. Port 0 takes a free one.
+    """
 
     profile: str
     units: tuple[int, ...] = (1,)
     port: int = 0
     fault: str = ""
+    address: str = ""
 
 
 class DevicePlayer(Protocol):

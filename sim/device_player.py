@@ -1,20 +1,20 @@
 """A turnstile controller for engineers without hardware: `orchestrator.device_players.DevicePlayer`.
 
-Serves `sim/turnstile_server.py` in this process, sound or with one fault of its steel or of its line.
+Serves its steel in this process, sound or with one fault; what its line does is `sim/device_lines.py`.
 """
 
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
+from devices.loopback_port import HOST
 from devices.profile import TurnstileProfile, load_profile
 from orchestrator.device_players import PlayOrder
 from resort.clock import SystemClock
-from resort.errors import Invalid, Unavailable
-from sim.faulty_wire import Fault, FaultyWire
+from resort.errors import Invalid
+from sim.device_lines import LINE_FAULTS, PlayedLine
 from sim.odd_turnstile import ODDITIES, OddTurnstile
 from sim.turnstile import SimTurnstile
-from sim.turnstile_server import TurnstileServer
 
 BROKEN = {
     "stuck": "takes pulses, and its lock does not follow",
@@ -38,16 +38,6 @@ ODD: dict[str, str] = {
     "flickers": "tells another firmware at each reading",
     "defies_fire": "locks after a pulse though the fire panel holds it free",
 }
-LINE: dict[str, tuple[Fault, str]] = {
-    "silent": ("lost", "takes connections and never answers"),
-    "mute": ("mute", "does what it is told and never answers"),
-    "slow": ("slow", "answers after 0.6 s"),
-    "late": ("late", "answers only together with the next answer"),
-    "twice": ("twice", "answers everything two times"),
-    "half": ("half", "answers by halves"),
-    "spoilt": ("spoilt", "answers with one bit wrong"),
-    "renumbered": ("renumbered", "answers under another transaction number"),
-}
 _TOGGLES = {"fire": "fire_release", "fault": "fault", "tamper": "tamper"}
 
 
@@ -62,7 +52,7 @@ class TurnstilePlayer:
     @property
     def faults(self) -> dict[str, str]:
         """What it can do wrongly, each in a few words."""
-        return {**BROKEN, **ODD, **{name: says for name, (_, says) in LINE.items()}}
+        return {**BROKEN, **ODD, **LINE_FAULTS}
 
     async def start(self, order: PlayOrder, tell: Callable[[str], None]) -> str:
         """Serve. Raises Invalid, Unavailable; nothing runs after an error."""
@@ -71,15 +61,16 @@ class TurnstilePlayer:
             raise Invalid("fault", f"{order.fault} is none of {', '.join(self.faults)}")
         if not order.units or any(not 0 <= unit <= 255 for unit in order.units):
             raise Invalid("unit", "units are 0 to 255")
+        line = PlayedLine(order.address or f"tcp://{HOST}:{order.port}", order.fault)
         self.steel = {unit: _steel(profile, order.fault) for unit in order.units}
         try:
-            port = await self._serve(profile, order)
+            address = await line.serve(self._stack, self.steel, profile)
         except BaseException:
             await self.stop()
             raise
         for unit, model in self.steel.items():
             self._watch(unit, model, tell)
-        return f"tcp://127.0.0.1:{port}"
+        return address
 
     def act(self, deed: str) -> str:
         """Do it. Raises Invalid on an unknown deed or unit."""
@@ -109,22 +100,6 @@ class TurnstilePlayer:
         if word not in named:
             raise Invalid("unit", f"there is none but {', '.join(named)}")
         return named[word]
-
-    async def _serve(self, profile: TurnstileProfile, order: PlayOrder) -> int:
-        on_line = LINE.get(order.fault)
-        server = TurnstileServer(self.steel, profile, port=0 if on_line else order.port)
-        await server.start()
-        self._stack.push_async_callback(server.stop)
-        if on_line is None:
-            return server.port
-        wire = FaultyWire(server.port, listen=order.port)
-        wire.fault = on_line[0]
-        try:
-            await wire.start()
-        except OSError as error:
-            raise Unavailable(f"Port {order.port} on 127.0.0.1", "another program listens there, or it is not ours") from error
-        self._stack.push_async_callback(wire.stop)
-        return wire.port
 
     def _watch(self, unit: int, model: SimTurnstile, tell: Callable[[str], None]) -> None:
         signals = model.subscribe()

@@ -1,4 +1,4 @@
-"""Simulated controllers behind a serial server (RTU frames over TCP), or on a serial line (a pseudo terminal).
+"""Simulated controllers behind a serial server (RTU frames over TCP), or on a serial line (a real one or a pseudo terminal).
 
 Either has one line with units on it; what they answer is `sim/rtu_units.py`.
 """
@@ -10,6 +10,8 @@ import tty
 from collections.abc import Callable
 
 from devices.loopback_port import LoopbackPort
+from devices.modbus_address import SerialLine
+from devices.modbus_serial import SerialPort
 from devices.profile import TurnstileProfile
 from sim.rtu_units import RtuUnits
 from sim.turnstile import SimTurnstile
@@ -79,6 +81,41 @@ class RtuTcpServer:
             writer.close()
             with contextlib.suppress(ConnectionError, asyncio.CancelledError):
                 await writer.wait_closed()
+
+
+class RtuLine:
+    """Units on a serial line of this machine that is there already, such as an adapter's, until `stop`."""
+
+    def __init__(self, turnstiles: dict[int, SimTurnstile], profile: TurnstileProfile, line: SerialLine) -> None:
+        self._timers = _Timers()
+        self.units = RtuUnits(turnstiles, profile, self._timers.later)
+        self._line = line
+        self._port: SerialPort | None = None
+
+    @property
+    def address(self) -> str:
+        """Where our end of it is."""
+        return f"serial://{self._line.device}?baud={self._line.baud}&parity={self._line.parity}&stop={self._line.stop}"
+
+    def start(self) -> None:
+        """Open it. Raises OSError."""
+        self._port = SerialPort(self._line, self._read, self.stop)
+
+    def stop(self) -> None:
+        """Give it back; idempotent."""
+        self._timers.stop()
+        port, self._port = self._port, None
+        if port is not None:
+            port.close()
+
+    def send(self, data: bytes) -> None:
+        """Bytes on the line; lost when it does not take them."""
+        if self._port is not None:
+            with contextlib.suppress(OSError):
+                self._port.write(data)
+
+    def _read(self, data: bytes) -> None:
+        self.units.feed(data, self.send)
 
 
 class RtuPty:

@@ -1,6 +1,7 @@
 """The player of controllers: sound or faulty, on the port that was asked for, and gone when it ends."""
 
 import asyncio
+import os
 
 import pytest
 
@@ -10,7 +11,8 @@ from devices.turnstile import open_turnstile
 from orchestrator.device_players import PlayOrder
 from resort.errors import Invalid, InvalidConfig, SnowgateError, TurnstileUnreachable, Unavailable
 from resort.site import TurnstileSite
-from sim.device_player import BROKEN, LINE, ODD, TurnstilePlayer
+from sim.device_lines import RTU, TCP
+from sim.device_player import BROKEN, ODD, TurnstilePlayer
 
 PROFILE = "pulse_coil"
 
@@ -30,7 +32,7 @@ async def test_a_fault_of_the_steel_still_answers(fault: str) -> None:
     await player.stop()
 
 
-@pytest.mark.parametrize("fault", [fault for fault in LINE if fault != "twice"])
+@pytest.mark.parametrize("fault", [fault for fault in TCP if fault != "twice"])
 async def test_a_fault_of_the_line_keeps_a_status_from_coming(fault: str) -> None:
     player = TurnstilePlayer()
     address = await player.start(PlayOrder(PROFILE, (1,), 0, fault), quiet)
@@ -39,6 +41,43 @@ async def test_a_fault_of_the_line_keeps_a_status_from_coming(fault: str) -> Non
         await turnstile.status()
     await turnstile.close()
     await player.stop()
+
+
+@pytest.mark.parametrize("address", ["rtu+tcp://127.0.0.1:0", "serial"])
+@pytest.mark.parametrize("fault", ["", *RTU])
+async def test_an_rtu_line_serves_or_fails_as_told(address: str, fault: str) -> None:
+    player = TurnstilePlayer()
+    bus = await player.start(PlayOrder(PROFILE, (7,), 0, fault, address), quiet)
+    turnstile = await open_turnstile(BusRegistry(), TurnstileSite(bus, 7), load_profile(PROFILE))
+    if fault in ("", "twice", "noise"):
+        assert not (await turnstile.status()).unlocked
+    else:
+        with pytest.raises(TurnstileUnreachable):
+            await turnstile.status()
+    await turnstile.close()
+    await player.stop()
+
+
+async def test_a_line_that_is_there_is_played_on() -> None:
+    """Two pseudo terminals, joined as by a cable."""
+    near, far, ends = *os.openpty(), os.openpty()
+    loop, device = asyncio.get_running_loop(), os.ttyname(far)
+    for end in (near, ends[0]):
+        os.set_blocking(end, False)
+    loop.add_reader(near, lambda: os.write(ends[0], os.read(near, 4096)))
+    loop.add_reader(ends[0], lambda: os.write(near, os.read(ends[0], 4096)))
+    player = TurnstilePlayer()
+    address = f"serial://{os.ttyname(ends[1])}?baud=19200&parity=E&stop=1"
+    assert await player.start(PlayOrder(PROFILE, (7,), address=address), quiet) == address
+    turnstile = await open_turnstile(BusRegistry(), TurnstileSite(f"serial://{device}", 7), load_profile(PROFILE))
+    await turnstile.pulse_entry()
+    assert (await turnstile.status()).unlocked
+    await turnstile.close()
+    await player.stop()
+    for end in (near, ends[0]):
+        loop.remove_reader(end)
+    for end in (near, far, *ends):
+        os.close(end)
 
 
 @pytest.mark.parametrize("fault", ["", "slow"])
@@ -59,6 +98,11 @@ async def test_the_port_is_the_one_asked_for_free_again_afterwards_and_said_when
         (PlayOrder(PROFILE, fault="no_such_fault"), Invalid),
         (PlayOrder(PROFILE, units=()), Invalid),
         (PlayOrder(PROFILE, units=(256,)), Invalid),
+        (PlayOrder(PROFILE, address="tcp://0.0.0.0:5020"), Invalid),
+        (PlayOrder(PROFILE, address="udp://127.0.0.1:5020"), InvalidConfig),
+        (PlayOrder(PROFILE, fault="renumbered", address="serial"), Invalid),
+        (PlayOrder(PROFILE, fault="echo"), Invalid),
+        (PlayOrder(PROFILE, address="serial:///no/such/line"), Unavailable),
     ],
 )
 async def test_what_cannot_be_played_is_refused(order: PlayOrder, kind: type[SnowgateError]) -> None:
