@@ -19,3 +19,8 @@ def lane_name(first_lane_id: str) -> str:
 def pricing_name(shard: int) -> str:
     """The actor of one pricing shard."""
     return f"pricing:{shard}"
+
+
+def inference_name(shard: int) -> str:
+    """The actor that reads faces and holds one shard of their gallery."""
+    return f"inference:{shard}"

@@ -56,6 +56,18 @@ def fused(vectors: Sequence[Tensor]) -> Vector:
     return normalised(np.mean([normalised(vector) for vector in vectors], axis=0, dtype=np.float32))
 
 
+def packed(vector: Vector) -> bytes:
+    """A vector as it crosses processes and is stored, encrypted: float32, little-endian."""
+    return vector.astype("<f4").tobytes()
+
+
+def unpacked(content: bytes) -> Vector:
+    """The vector again, at length 1. Raises Invalid."""
+    if len(content) != LENGTH * 4:
+        raise Invalid("face vector", f"it is not {LENGTH} numbers")
+    return normalised(np.frombuffer(content, "<f4"))
+
+
 def cosine(one: Vector, other: Vector) -> float:
     """How alike, -1..1; vectors of length 1."""
     return float(np.dot(one, other))

@@ -7,6 +7,7 @@ import msgspec
 # Upper bounds in milliseconds, chosen around the promises: decisions p99 <= 10-50 ms, scan to open p99 <= 300 ms.
 DECISION_BOUNDS_MS = (0.5, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0, 250.0, 1000.0)
 OPEN_BOUNDS_MS = (5.0, 10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0, 200.0, 300.0, 500.0, 1000.0, 2000.0)
+FACE_BOUNDS_MS = (2.0, 5.0, 10.0, 20.0, 40.0, 60.0, 80.0, 120.0, 200.0, 400.0, 1000.0, 2000.0)
 # A phone's clock less the lane's as its code tells it, in steps of 15 s.
 DRIFT_BOUNDS_MS = (-60_000.0, -30_000.0, -15_000.0, 0.0, 15_000.0, 30_000.0, 60_000.0)
 
@@ -43,6 +44,20 @@ class SiteFigures(msgspec.Struct):
     code_drift: Histogram = msgspec.field(default_factory=lambda: Histogram.empty(DRIFT_BOUNDS_MS))
     decision: Histogram = msgspec.field(default_factory=lambda: Histogram.empty(DECISION_BOUNDS_MS))
     scan_to_open: Histogram = msgspec.field(default_factory=lambda: Histogram.empty(OPEN_BOUNDS_MS))
+
+
+class FaceFigures(msgspec.Struct):
+    """One inference actor since its process began."""
+
+    calls: dict[str, Histogram] = {}  # by what was asked: measure, see, compare, rank; waiting in line included
+    refused: int = 0  # because the line was full
+    holders: int | None = None  # who can be found today in its shard; None: it cannot be asked now
+
+    def observe(self, call: str, value_ms: float) -> None:
+        """Count one call."""
+        if call not in self.calls:
+            self.calls[call] = Histogram.empty(FACE_BOUNDS_MS)
+        self.calls[call].observe(value_ms)
 
 
 def percentile(values: list[float], percent: float) -> float:
