@@ -259,9 +259,10 @@ class GateLedger:
         if self._returning:
             if whole is not None and whole == self.route.term:
                 await self._go(Route("ledger", whole), "")  # the journal finished, and its word to us was lost
-            elif self._clock.now().ms_since(self._since) > THAW_MS:
-                await self.release(self.route.term)
-            return
+                return
+            if self._probe.answered and self._clock.now().ms_since(self._since) < THAW_MS:
+                return
+            await self.release(self.route.term)  # lost once more, or the journal failed: guests wait all the while
         newest = await asyncio.gather(*(_quietly(peer.term()) for peer in self._peers.values()))
         if (highest := max((term for term in newest if term is not None), default=0)) > self.route.term:
             self._enter(Route("held", highest), "the ledger is lost")
@@ -277,8 +278,7 @@ class GateLedger:
         ):
             self._enter(Route("held", max([self.route.term, *(term or 0 for term in terms)])), "a gate is away")
             return
-        reachable = whole is not None or await self._probe.answers()
-        if reachable and (self._rejoined is None or now.ms_since(self._rejoined) > REJOIN_EVERY_MS):
+        if self._probe.answered and (self._rejoined is None or now.ms_since(self._rejoined) > REJOIN_EVERY_MS):
             self._rejoined = now
             await _quietly(self._journal.rejoin(self.route.term))
 

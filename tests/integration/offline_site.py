@@ -35,7 +35,7 @@ from storage.journal_stream import JournalStream, StreamEntry
 from storage.ledger_books import LedgerBooks
 from storage.orders_sql import StoredOrder, insert_order, insert_tickets
 from storage.past_stream import store_past_stream
-from storage.rebuild import begin_rebuild, finish_rebuild
+from storage.rebuild import Rebuild, begin_rebuild, finish_rebuild
 from storage.redis_client import connect
 from storage.redis_ledger import RedisLedger, ledger_term
 from storage.replica_source import ReplicaSource
@@ -154,9 +154,12 @@ class Journal:
             gates,
             lambda: begin_rebuild(self.redis, SITE, self.store, self.books, clock),
             lambda events: store_past_stream(self.store, self.books, events),
-            lambda rebuild, term: finish_rebuild(self.redis, SITE, self.store, self.books, rebuild, term),
+            self._finish,
             clock,
         )
+        self.finishing = asyncio.Event()  # the gates hold still for it
+        self.may_finish = asyncio.Event()
+        self.may_finish.set()
         self.asked = asyncio.Event()
         self.term = 0
         self.task = asyncio.create_task(self._run(), name="journal")
@@ -176,6 +179,11 @@ class Journal:
         stream = JournalStream(self.redis, SITE)
         while entries := await stream.read_after(await self.store.last_stream_id(), 1000, wait_ms=0):
             await self.store.store([(entry.stream_id, entry.event) for entry in entries if entry.event is not None])
+
+    async def _finish(self, rebuild: Rebuild, term: int) -> int:
+        self.finishing.set()
+        await self.may_finish.wait()
+        return await finish_rebuild(self.redis, SITE, self.store, self.books, rebuild, term)
 
     async def _run(self) -> None:
         while True:
