@@ -6,7 +6,7 @@ killed and started again with or without its memory.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -49,10 +49,15 @@ GRANTED = "granted"
 
 
 class Source(ReplicaSource):
-    """`blind`: this gate alone does not reach the ledger. `deaf`: its copy does not follow the stream any more."""
+    """`blind`: this gate alone does not reach the ledger. `deaf`: its copy does not follow the stream any more.
+    `bookless`: it is told that SQL has nothing new."""
 
     blind = False
     deaf = False
+    bookless = False
+
+    async def stored_past(self, numbers: Mapping[LaneId, int]) -> list[TicketEvent]:
+        return [] if self.bookless else await super().stored_past(numbers)
 
     async def term(self) -> int | None:
         if self.blind:
@@ -179,6 +184,9 @@ class Journal:
         stream = JournalStream(self.redis, SITE)
         while entries := await stream.read_after(await self.store.last_stream_id(), 1000, wait_ms=0):
             await self.store.store([(entry.stream_id, entry.event) for entry in entries if entry.event is not None])
+            await stream.tell_stored(
+                {entry.event.lane_id: entry.event.lane_seq for entry in entries if entry.event is not None}
+            )
 
     async def _finish(self, rebuild: Rebuild, term: int) -> int:
         self.finishing.set()
@@ -291,7 +299,7 @@ class OfflineSite:
             for number, _ in enumerate(doors):
                 await self.start_lane(gate_id, number)
         await self.until(lambda: all(lane.ledger.route.kind == "ledger" for lane in self.lanes))
-        await self.until(lambda: all(gate.ledger is not None and gate.ledger.current for gate in self.gates.values()))
+        await self.until(lambda: all(gate.ledger is not None and gate.ledger.follows for gate in self.gates.values()))
 
     async def start_gate(self, gate_id: GateId) -> None:
         url = self.url

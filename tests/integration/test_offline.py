@@ -263,6 +263,47 @@ async def test_guests_do_not_wait_when_the_ledger_is_lost_again_while_it_is_give
         assert set((await show_everywhere(site, tickets)).values()) == {1}
 
 
+async def test_a_gate_that_was_too_busy_to_follow_asks_sql_what_spools_have_forgotten(
+    site: OfflineSite, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.spool_keeper.SPOOL_KEEPS_MS", -1.0)  # long ago is now
+    monkeypatch.setattr("actors.gate_replica.NEAR_MS", -1.0)
+    async with opened(site):
+        tickets = await site.sell(10)
+        for source in site.sources.values():
+            source.deaf = True
+        await show_everywhere(site, tickets)
+        await site.journal.drain()
+        await asyncio.gather(*(lane.spool.tend() for lane in site.lanes))
+        assert not [event for lane in site.lanes for event in lane.spool.unconfirmed()]
+        await store.kill()
+        assert set((await show_everywhere(site, tickets)).values()) == {1}
+
+
+async def test_spools_keep_for_a_while_what_sql_has(site: OfflineSite, store: Store) -> None:
+    async with opened(site):
+        tickets = await site.sell(10)
+        for source in site.sources.values():
+            source.deaf = True
+        await show_everywhere(site, tickets)
+        await site.journal.drain()
+        await asyncio.gather(*(lane.spool.tend() for lane in site.lanes))
+        for source in site.sources.values():
+            source.bookless = True  # nobody asks SQL what happened
+        await store.kill()
+        assert set((await show_everywhere(site, tickets)).values()) == {1}
+
+
+async def test_a_ticket_sold_and_used_just_before_the_loss_is_used(site: OfflineSite, store: Store) -> None:
+    async with opened(site):
+        for source in site.sources.values():
+            source.deaf = True
+        tickets = await site.sell(10)  # no gate's copy has heard of them
+        await show_everywhere(site, tickets)
+        await store.kill()
+        assert set((await show_everywhere(site, tickets)).values()) == {1}
+
+
 async def test_a_frozen_lane_does_not_keep_the_others_from_deciding(site: OfflineSite, store: Store) -> None:
     async with opened(site):
         [ticket, other] = await site.sell(2)
