@@ -14,15 +14,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import date
 from typing import Any, TypeVar
 
+from actors.gate_replica import GateReplica
 from actors.ledger_links import Handover, HostedLanes, JournalLink, PeerGate, Route, Standing
 from actors.ledger_probe import LedgerProbe
 from actors.tasks import lifelong
 from resort.access.entitlement import TicketRecord, Usage
 from resort.access.home import home_gate
-from resort.access.replica import TicketReplica
 from resort.clock import Clock, Moment
 from resort.errors import DatabaseUnavailable, LedgerUnavailable
 from resort.ids import GateId, LaneId, TicketId
@@ -38,8 +37,6 @@ HUNG_MS = 3_000.0  # an own lane's process that answers nothing for so long, whi
 THAW_MS = 4_000.0  # the journal that holds the gates still for longer has failed
 LEASE_MS = 2_500.0  # a home that reaches not every gate for so long may be cut off itself
 REJOIN_EVERY_MS = 500.0
-FOLLOW_MS = 500
-BATCH = 512
 Replay = Callable[[Sequence[JournalEvent]], Awaitable[None]]
 T = TypeVar("T")
 _log = logging.getLogger("snowgate.gate")
@@ -75,21 +72,20 @@ class GateLedger:
         self._replay = replay
         self._clock = clock
         self._handover = handover
-        self._replica = TicketReplica()
-        self.current = False  # the replica follows the ledger, or was taken over
+        self._wake = asyncio.Event()
+        self._replica = GateReplica(site, source, clock, self._ledger_term, self._wake.set)
         self._ready = False  # every gate handed over in this term
         self._returning = False  # held still for the journal, which gives the tickets back
-        self._since = clock.now()  # of the present route
+        self._since = self._left = clock.now()  # of the present route; when the ledger was left
         self._heard_all = clock.now()  # all peers answered then
         self._rejoined: Moment | None = None
-        self._wake = asyncio.Event()
         self._collecting: tuple[int, asyncio.Task[list[JournalEvent]]] | None = None
         self._probe = LedgerProbe(source)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin to watch and to follow."""
-        self._tasks = [lifelong(self._watch_for_ever(), "ledger watch"), lifelong(self._follow_for_ever(), "replica")]
+        self._tasks = [lifelong(self._watch_for_ever(), "ledger watch"), lifelong(self._replica.follow_for_ever(), "replica")]
 
     async def close(self) -> None:
         """Stop both, and what they asked for."""
@@ -103,7 +99,12 @@ class GateLedger:
 
     def standing(self) -> Standing:
         """How the gate stands."""
-        return Standing(self.route, self._ready, len(self._replica), self.detail)
+        return Standing(self.route, self._ready, len(self._replica.tickets), self.detail)
+
+    @property
+    def follows(self) -> bool:
+        """Whether its copy of the tickets is good to take over with."""
+        return self._replica.current
 
     # ---- for lanes (HomeGate)
 
@@ -116,31 +117,31 @@ class GateLedger:
     async def find(self, route: Route, ticket_id: TicketId) -> TicketRecord | None:
         """See the link."""
         self._check_serves(route)
-        record = self._replica.find(ticket_id)
+        record = self._replica.tickets.find(ticket_id)
         if record is None:
             with contextlib.suppress(DatabaseUnavailable):
-                entitlement = await self._source.ticket_from_sql(ticket_id)
-                if entitlement is not None:
-                    self._replica.learn(ticket_id, TicketRecord(SQL_VERSION, entitlement, Usage()))
+                sold = await self._source.ticket_from_sql(ticket_id)
+                if sold is not None:
+                    self._replica.tickets.learn_sold(ticket_id, SQL_VERSION, *sold)
             self._check_serves(route)
-            record = self._replica.find(ticket_id)
+            record = self._replica.tickets.find(ticket_id)
         return record
 
     async def commit(self, route: Route, event: TicketEvent, expected: TicketRecord, usage: Usage) -> Conflict | None:
         """See the link. No await: the answer is of one piece with the check."""
         self._check_serves(route)
-        return self._replica.commit(event, expected, usage)
+        return self._replica.tickets.commit(event, expected, usage)
 
     async def memory(self, lane_id: LaneId) -> LaneMemory:
         """See the link."""
-        if not self.current:
+        if not self._replica.current:
             raise LedgerUnavailable("The gate's copy of the tickets", "it is being read")
-        return self._replica.memory(lane_id)
+        return self._replica.tickets.memory(lane_id)
 
     def change(self, changes: Sequence[TicketChanged]) -> None:
         """Take new states of tickets, also while the ledger is away."""
         for change in changes:
-            self._replica.change(change)
+            self._replica.tickets.change(change)
 
     def _check_serves(self, route: Route) -> None:
         if route.term != self.route.term or not self._ready or (route.kind == "alone" and self.route.kind != "alone"):
@@ -229,13 +230,14 @@ class GateLedger:
         if self.route != Route("held", term):
             return
         if own is not None and all(answer is not None and not answer.whole for answer in answers):
-            if not self.current and not await self._read_sql():
+            missed = await self._missed()
+            if missed is None or self.route != Route("held", term):
                 return
-            events = [event for event in own if _is_home(event, self._gate_id, self._gates)]
+            events = [event for event in [*missed, *own] if _is_home(event, self._gate_id, self._gates)]
             for answer in answers:
                 events += answer.events if answer is not None else []
             if self._handover:
-                self._replica.take_over([event for event in events if isinstance(event, TicketEvent)])
+                self._replica.take_over(events)
             self._ready = True
             self._heard_all = self._clock.now()
             await self._go(Route("home", term), "the gates decide among themselves")
@@ -248,9 +250,10 @@ class GateLedger:
 
     async def _go_alone(self, own: list[JournalEvent] | None) -> None:
         term = self.route.term
-        if own is None or (not self.current and not await self._read_sql()):
+        missed = await self._missed()
+        if own is None or not self._replica.current or self.route != Route("held", term):
             return  # not even its own lanes or tickets are known
-        self._replica.take_over([event for event in own if isinstance(event, TicketEvent)])
+        self._replica.take_over([*(missed or []), *own])
         self._ready = self._site.offline.cut_off == "admit"
         policy = "it admits by its own copy of the tickets" if self._ready else "it admits nobody"
         await self._go(Route("alone", term), f"cut off from the ledger and the other gates: {policy}")
@@ -259,9 +262,10 @@ class GateLedger:
         if self._returning:
             if whole is not None and whole == self.route.term:
                 await self._go(Route("ledger", whole), "")  # the journal finished, and its word to us was lost
-            elif self._clock.now().ms_since(self._since) > THAW_MS:
-                await self.release(self.route.term)
-            return
+                return
+            if self._probe.answered and self._clock.now().ms_since(self._since) < THAW_MS:
+                return
+            await self.release(self.route.term)  # lost once more, or the journal failed: guests wait all the while
         newest = await asyncio.gather(*(_quietly(peer.term()) for peer in self._peers.values()))
         if (highest := max((term for term in newest if term is not None), default=0)) > self.route.term:
             self._enter(Route("held", highest), "the ledger is lost")
@@ -277,8 +281,7 @@ class GateLedger:
         ):
             self._enter(Route("held", max([self.route.term, *(term or 0 for term in terms)])), "a gate is away")
             return
-        reachable = whole is not None or await self._probe.answers()
-        if reachable and (self._rejoined is None or now.ms_since(self._rejoined) > REJOIN_EVERY_MS):
+        if self._probe.answered and (self._rejoined is None or now.ms_since(self._rejoined) > REJOIN_EVERY_MS):
             self._rejoined = now
             await _quietly(self._journal.rejoin(self.route.term))
 
@@ -303,10 +306,27 @@ class GateLedger:
 
     # ---- parts
 
+    def _ledger_term(self) -> int | None:
+        return self.route.term if self.route.kind == "ledger" else None
+
+    async def _missed(self) -> list[TicketEvent] | None:
+        """What the gate's copy lacks beside what the lanes' spools have; None: the copy is not fit to decide on."""
+        try:
+            if self._replica.current:
+                return await self._replica.missed(self._left)
+            await self._replica.read_sql()
+        except DatabaseUnavailable as error:
+            self.detail = f"the ledger is lost, and SQL as well: {error.detail}"
+            return None
+        return []
+
     def _enter(self, route: Route, detail: str) -> None:
         if (route.kind, route.term) != (self.route.kind, self.route.term):
             _log.warning("gate %s: %s in term %s: %s", self._gate_id, route.kind, route.term, detail)
-        self.route, self.detail, self._since = route, detail, self._clock.now()
+        now = self._clock.now()
+        if self.route.kind == "ledger" != route.kind:
+            self._left = now
+        self.route, self.detail, self._since = route, detail, now
         self._ready = self._returning = False
 
     async def _go(self, route: Route, detail: str) -> None:
@@ -315,7 +335,7 @@ class GateLedger:
         self._enter(route, detail)
         self._ready = ready and route.kind in ("home", "alone")
         if route.kind == "ledger":
-            self.current = False  # its versions began anew
+            self._replica.leave()
         await asyncio.gather(*(_quietly(lanes.take_route(route)) for lanes in self._lanes))
 
     async def _collect_own(self, term: int) -> list[JournalEvent]:
@@ -335,47 +355,6 @@ class GateLedger:
     async def _ask_lanes(self, ask: Callable[[HostedLanes], Awaitable[Handover]]) -> list[JournalEvent]:
         answers = await asyncio.gather(*(ask(lanes) for lanes in self._lanes))
         return [event for answer in answers for event in answer.events]
-
-    async def _read_sql(self) -> bool:
-        try:
-            self._replica = await self._source.load_from_sql(self._today())
-        except DatabaseUnavailable as error:
-            self.detail = f"the ledger is lost, and SQL as well: {error.detail}"
-            return False
-        self.current = True
-        return True
-
-    # ---- following
-
-    async def _follow_for_ever(self) -> None:
-        position = ""
-        while True:
-            if self.route.kind != "ledger":
-                await asyncio.sleep(WATCH_S)
-                continue
-            try:
-                if not self.current:
-                    replica, position = await self._source.load(self._today())
-                    if self.route.kind == "ledger":
-                        self._replica, self.current = replica, True
-                    continue
-                for entry in await self._source.read_after(position, BATCH, FOLLOW_MS):
-                    position = entry.stream_id
-                    if entry.event is not None and self.route.kind == "ledger":
-                        await self._follow(entry.event, entry.version)
-            except LedgerUnavailable:
-                self._wake.set()
-                await asyncio.sleep(WATCH_S)
-
-    async def _follow(self, event: JournalEvent, version: int) -> None:
-        gap = self._replica.follow(event, version)
-        if gap is not None:
-            record = await self._source.read_ticket(gap)
-            if record is not None:
-                self._replica.learn(gap, record)
-
-    def _today(self) -> date:
-        return self._clock.now().at.astimezone(self._site.zone).date()
 
 
 def _is_home(event: JournalEvent, home: GateId, gates: Sequence[GateId]) -> bool:

@@ -1,7 +1,6 @@
 """Looking at the ledger: is it there, whole, and quick enough to decide on? What follows from that is `gate_ledger.py`'s."""
 
 import asyncio
-import contextlib
 from typing import Protocol
 
 from resort.errors import LedgerUnavailable
@@ -24,6 +23,7 @@ class LedgerProbe:
     """One per gate; `close` it before the source."""
 
     def __init__(self, source: Asked) -> None:
+        self.answered = False  # somebody did when it was looked last, with or without memory
         self._source = source
         self._looking: asyncio.Task[int | None] | None = None
 
@@ -37,13 +37,6 @@ class LedgerProbe:
             self._looking = asyncio.create_task(self._look(), name="ledger probe")
         return await asyncio.shield(self._looking)
 
-    async def answers(self) -> bool:
-        """Whether somebody answers at all, with or without memory."""
-        with contextlib.suppress(LedgerUnavailable):
-            await self._ask()
-            return True
-        return False
-
     async def close(self) -> None:
         """End a question under way."""
         if self._looking is not None:
@@ -51,9 +44,13 @@ class LedgerProbe:
             await asyncio.gather(self._looking, return_exceptions=True)
 
     async def _look(self) -> int | None:
-        with contextlib.suppress(LedgerUnavailable):
-            return await self._ask()
-        return None
+        try:
+            term = await self._ask()
+        except LedgerUnavailable:
+            self.answered = False
+            return None
+        self.answered = True
+        return term
 
     async def _ask(self) -> int | None:
         loop = asyncio.get_running_loop()

@@ -7,6 +7,7 @@ while, and everything while the ledger is lost, is sent to the journal directly;
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -19,6 +20,7 @@ from resort.messages import JournalEvent
 
 TEND_S = 0.5
 LATE_MS = 4_000.0  # what SQL does not have by then did not come by the stream
+SPOOL_KEEPS_MS = 5_000.0  # after SQL has it: gates that follow the ledger's stream are behind it, and may have to take over
 BATCH = 500
 _log = logging.getLogger("snowgate.lane")
 
@@ -45,10 +47,6 @@ class DiskSpool(Protocol):
 
     def unconfirmed(self) -> list[JournalEvent]:
         """What SQL may not have."""
-        ...
-
-    def oldest(self) -> JournalEvent | None:
-        """The first of them."""
         ...
 
     def confirm(self, stored: Mapping[LaneId, int]) -> None:
@@ -82,7 +80,8 @@ class SpoolKeeper:
         self._journal = journal
         self._clock = clock
         self._at_ledger = at_ledger
-        self._told: dict[LaneId, int] = {}  # the highest number that SQL has of what was told past the ledger
+        self._told: dict[LaneId, int] = {}  # the highest number of each lane that SQL is known to have
+        self._stored: deque[tuple[Moment, dict[LaneId, int]]] = deque()  # what SQL had, and when that was heard
         self._oldest: tuple[tuple[LaneId, int], Moment] | None = None  # the oldest event that SQL lacks, and since when
         self._task: asyncio.Task[None] | None = None
 
@@ -122,10 +121,11 @@ class SpoolKeeper:
             if at_ledger:
                 stored = await self._central.stored(self._lanes)
                 # What was told past the ledger is kept while the gates decide: a lane that restarts folds it again.
-                self._spool.confirm({lane: max(stored.get(lane, 0), self._told.get(lane, 0)) for lane in self._lanes})
-            first = self._spool.oldest()
-            if first is not None and (not at_ledger or self._is_late(first)):
-                await self._tell_sql()
+                self._told = {lane: max(stored.get(lane, 0), self._told.get(lane, 0)) for lane in self._lanes}
+                self._forget()
+            waiting = self._waiting()
+            if waiting and (not at_ledger or self._is_late(waiting[0])):
+                await self._tell_sql(waiting)
 
     async def close(self) -> None:
         """Stop tending and give the file free."""
@@ -134,8 +134,17 @@ class SpoolKeeper:
             await asyncio.gather(self._task, return_exceptions=True)
         await self._spool.close()
 
-    async def _tell_sql(self) -> None:
-        waiting = [event for event in self._spool.unconfirmed() if event.lane_seq > self._told.get(event.lane_id, 0)]
+    def _forget(self) -> None:
+        now = self._clock.now()
+        self._stored.append((now, self._told))
+        while self._stored and now.ms_since(self._stored[0][0]) > SPOOL_KEEPS_MS:
+            self._spool.confirm(self._stored.popleft()[1])
+
+    def _waiting(self) -> list[JournalEvent]:
+        """What SQL was not yet heard to have."""
+        return [event for event in self._spool.unconfirmed() if event.lane_seq > self._told.get(event.lane_id, 0)]
+
+    async def _tell_sql(self, waiting: Sequence[JournalEvent]) -> None:
         for start in range(0, len(waiting), BATCH):
             self._told |= await self._journal.take_spooled(waiting[start : start + BATCH])
 

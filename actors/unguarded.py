@@ -89,9 +89,6 @@ class _EmptySpool:
     def unconfirmed(self) -> list[JournalEvent]:
         return []
 
-    def oldest(self) -> JournalEvent | None:
-        return None
-
     def confirm(self, stored: Mapping[LaneId, int]) -> None:
         return None
 

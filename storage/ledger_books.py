@@ -4,7 +4,7 @@ Tickets are read in order of their ids, each page with its own events, so that a
 page; usage is folded in whatever order events were stored (`resort/access/reconcile.py`).
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from sqlalchemy import ColumnElement, func, or_, select
 
@@ -31,6 +31,7 @@ from storage.orders_sql import TicketStore
 from storage.tables import journal
 
 PAGE = 500  # tickets
+LANES = 100  # asked about at once
 LANE_PAGE = 20  # events of a lane: what is looked for is seldom far
 _GRANTS = [kind.__name__ for kind in (GrantIssued, PassageConfirmed, GrantReleased, GrantOutcomeUnknown)]
 _TELL_IN = [kind.__name__ for kind in (GrantIssued, PassageConfirmed, GrantReleased, PassageUncontrolled, LaneChanged)]
@@ -74,6 +75,15 @@ class LedgerBooks:
     async def ticket_events(self, ids: Sequence[TicketId]) -> dict[TicketId, list[TicketEvent]]:
         """The events that tell how these tickets were used."""
         return await self._events_of(journal.c.ticket_id.in_(ids))
+
+    async def ticket_events_past(self, numbers: Mapping[LaneId, int]) -> list[TicketEvent]:
+        """What these lanes did with tickets after their events of these numbers."""
+        lanes, found = list(numbers.items()), []
+        for start in range(0, len(lanes), LANES):
+            page = lanes[start : start + LANES]
+            past = or_(*((journal.c.lane_id == lane_id) & (journal.c.lane_seq > number) for lane_id, number in page))
+            found += [event for events in (await self._events_of(past)).values() for event in events]
+        return found
 
     async def entitlements_of(self, ids: Sequence[TicketId]) -> list[tuple[TicketId, Entitlement]]:
         """What these tickets allow; those that were never sold are missing."""

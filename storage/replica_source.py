@@ -3,6 +3,7 @@
 Reading only. Which of the two is asked, and when, is the gate's business (`actors/gate_ledger.py`).
 """
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -14,6 +15,7 @@ from resort.access.entitlement import Entitlement, TicketRecord, Usage
 from resort.access.replica import TicketReplica
 from resort.errors import LedgerUnavailable
 from resort.ids import LaneId, TicketId
+from resort.messages import TicketEvent
 from storage.journal_stream import JournalStream, StreamEntry
 from storage.ledger_books import LedgerBooks
 from storage.redis_ledger import LedgerKeys, RedisLedger, ledger_term
@@ -74,9 +76,16 @@ class ReplicaSource:
                 replica.learn(ticket_id, TicketRecord(SQL_VERSION, entitlement, usage))
         return replica
 
-    async def ticket_from_sql(self, ticket_id: TicketId) -> Entitlement | None:
-        """A ticket that was sold while the ledger was away. Raises DatabaseUnavailable."""
-        return await self._books.entitlement(ticket_id)
+    async def stored_past(self, numbers: Mapping[LaneId, int]) -> list[TicketEvent]:
+        """What SQL has of these lanes past these numbers, about tickets. Raises DatabaseUnavailable."""
+        return await self._books.ticket_events_past(numbers)
+
+    async def ticket_from_sql(self, ticket_id: TicketId) -> tuple[Entitlement, list[TicketEvent]] | None:
+        """A ticket that was sold while the ledger was away, or just before, and its uses. Raises DatabaseUnavailable."""
+        entitlement = await self._books.entitlement(ticket_id)
+        if entitlement is None:
+            return None
+        return entitlement, (await self._books.ticket_events([ticket_id])).get(ticket_id, [])
 
     async def close(self) -> None:
         """Close the connections."""

@@ -158,10 +158,6 @@ class Spool:
         """Events on disk that SQL may not have, in the order they were appended."""
         return self._book.unconfirmed()
 
-    def oldest(self) -> JournalEvent | None:
-        """The first of them."""
-        return self._book.oldest()
-
     def confirm(self, stored: Mapping[LaneId, int]) -> None:
         """SQL has every event of these lanes up to these numbers: forget them.
 

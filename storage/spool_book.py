@@ -74,11 +74,6 @@ class SpoolBook:
         kept.sort(key=lambda each: each.place)
         return [each.event for each in kept]
 
-    def oldest(self) -> JournalEvent | None:
-        """The first of them."""
-        firsts = [of_lane[0] for of_lane in self._kept.values() if of_lane]
-        return min(firsts, key=lambda each: each.place).event if firsts else None
-
     def confirm(self, stored: Mapping[LaneId, int]) -> None:
         """Forget every event of these lanes up to these numbers."""
         for lane_id, number in stored.items():

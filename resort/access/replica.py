@@ -12,6 +12,7 @@ import msgspec
 
 from resort.access.entitlement import Entitlement, TicketRecord, Usage
 from resort.access.lane_memory import NO_MEMORY, remember
+from resort.access.reconcile import fold_usage
 from resort.access.usage import use
 from resort.ids import GrantId, LaneId, TicketId
 from resort.messages import (
@@ -35,6 +36,7 @@ class TicketReplica:
         self._tickets: dict[TicketId, TicketRecord] = {}
         self._lanes: dict[LaneId, LaneMemory] = {}
         self._entitlements: dict[Entitlement, Entitlement] = {}
+        self._unplaced: dict[TicketId, list[TicketEvent]] = {}  # what was done with tickets that are not known here yet
 
     def __len__(self) -> int:
         return len(self._tickets)
@@ -48,6 +50,11 @@ class TicketReplica:
             return
         usage = _UNUSED if record.usage == _UNUSED else record.usage
         self._tickets[ticket_id] = TicketRecord(record.version, self._shared(record.entitlement), usage)
+
+    def learn_sold(self, ticket_id: TicketId, version: int, entitlement: Entitlement, events: Iterable[TicketEvent]) -> None:
+        """Take a ticket that was sold so shortly before that no store brought it here, with what SQL and lanes tell of it."""
+        usage = fold_usage([*events, *self._unplaced.pop(ticket_id, [])])
+        self.learn(ticket_id, TicketRecord(version, entitlement, usage))
 
     def learn_lane(self, lane_id: LaneId, memory: LaneMemory) -> None:
         """Take a lane's memory as a store has it, unless a newer one is known."""
@@ -104,6 +111,8 @@ class TicketReplica:
             if known is not None:
                 usage = fold_late(known.usage, of_ticket)
                 self._tickets[ticket_id] = TicketRecord(known.version + len(of_ticket), known.entitlement, usage)
+            else:
+                self._unplaced.setdefault(ticket_id, []).extend(of_ticket)
         for lane_id, of_lane in by_lane.items():
             memory = self.memory(lane_id)
             for event in sorted(of_lane, key=lambda event: event.lane_seq):

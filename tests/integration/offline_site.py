@@ -6,7 +6,7 @@ killed and started again with or without its memory.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -35,7 +35,7 @@ from storage.journal_stream import JournalStream, StreamEntry
 from storage.ledger_books import LedgerBooks
 from storage.orders_sql import StoredOrder, insert_order, insert_tickets
 from storage.past_stream import store_past_stream
-from storage.rebuild import begin_rebuild, finish_rebuild
+from storage.rebuild import Rebuild, begin_rebuild, finish_rebuild
 from storage.redis_client import connect
 from storage.redis_ledger import RedisLedger, ledger_term
 from storage.replica_source import ReplicaSource
@@ -49,10 +49,15 @@ GRANTED = "granted"
 
 
 class Source(ReplicaSource):
-    """`blind`: this gate alone does not reach the ledger. `deaf`: its copy does not follow the stream any more."""
+    """`blind`: this gate alone does not reach the ledger. `deaf`: its copy does not follow the stream any more.
+    `bookless`: it is told that SQL has nothing new."""
 
     blind = False
     deaf = False
+    bookless = False
+
+    async def stored_past(self, numbers: Mapping[LaneId, int]) -> list[TicketEvent]:
+        return [] if self.bookless else await super().stored_past(numbers)
 
     async def term(self) -> int | None:
         if self.blind:
@@ -154,9 +159,12 @@ class Journal:
             gates,
             lambda: begin_rebuild(self.redis, SITE, self.store, self.books, clock),
             lambda events: store_past_stream(self.store, self.books, events),
-            lambda rebuild, term: finish_rebuild(self.redis, SITE, self.store, self.books, rebuild, term),
+            self._finish,
             clock,
         )
+        self.finishing = asyncio.Event()  # the gates hold still for it
+        self.may_finish = asyncio.Event()
+        self.may_finish.set()
         self.asked = asyncio.Event()
         self.term = 0
         self.task = asyncio.create_task(self._run(), name="journal")
@@ -176,6 +184,14 @@ class Journal:
         stream = JournalStream(self.redis, SITE)
         while entries := await stream.read_after(await self.store.last_stream_id(), 1000, wait_ms=0):
             await self.store.store([(entry.stream_id, entry.event) for entry in entries if entry.event is not None])
+            await stream.tell_stored(
+                {entry.event.lane_id: entry.event.lane_seq for entry in entries if entry.event is not None}
+            )
+
+    async def _finish(self, rebuild: Rebuild, term: int) -> int:
+        self.finishing.set()
+        await self.may_finish.wait()
+        return await finish_rebuild(self.redis, SITE, self.store, self.books, rebuild, term)
 
     async def _run(self) -> None:
         while True:
@@ -283,7 +299,7 @@ class OfflineSite:
             for number, _ in enumerate(doors):
                 await self.start_lane(gate_id, number)
         await self.until(lambda: all(lane.ledger.route.kind == "ledger" for lane in self.lanes))
-        await self.until(lambda: all(gate.ledger is not None and gate.ledger.current for gate in self.gates.values()))
+        await self.until(lambda: all(gate.ledger is not None and gate.ledger.follows for gate in self.gates.values()))
 
     async def start_gate(self, gate_id: GateId) -> None:
         url = self.url

@@ -4,7 +4,8 @@ import asyncio
 import os
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,17 @@ class Store:
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
         await self.server.stop()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It accepts connections and answers nothing for the block."""
+        pid = self.server.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     async def start(self, *, empty: bool = False) -> None:
         """Bring it back, with what its append-only file still has, or with nothing; fenced either way."""
@@ -226,6 +238,70 @@ async def test_tickets_are_given_back_without_waiting_for_who_only_waits(site: O
         assert not told.done()  # else it was given up first, and every guest of the site had to wait for that
         lane.ledger.take_route(Route("ledger", 0))
         await told
+
+
+async def test_guests_do_not_wait_when_the_ledger_is_lost_again_while_it_is_given_the_tickets(
+    site: OfflineSite, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.gate_ledger.THAW_MS", float("inf"))  # nobody comes to his senses by waiting long enough
+    async with opened(site):
+        tickets = await site.sell(20)
+        await store.kill()
+        await show_everywhere(site, tickets[:10])
+        site.journal.may_finish.clear()
+        await store.start()
+        async with asyncio.timeout(20):
+            await site.journal.finishing.wait()
+        assert at(site, "held")
+        with store.frozen():
+            async with asyncio.timeout(20):
+                served = await show_everywhere(site, tickets)
+            assert set(served.values()) == {1}
+        site.journal.may_finish.set()  # it finishes in a term that the gates have left
+        await site.until(lambda: at(site, "ledger"))
+        assert await used_in(site.journal.redis, site, tickets) == [1] * len(tickets)
+        assert set((await show_everywhere(site, tickets)).values()) == {1}
+
+
+async def test_a_gate_that_was_too_busy_to_follow_asks_sql_what_spools_have_forgotten(
+    site: OfflineSite, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.spool_keeper.SPOOL_KEEPS_MS", -1.0)  # long ago is now
+    monkeypatch.setattr("actors.gate_replica.NEAR_MS", -1.0)
+    async with opened(site):
+        tickets = await site.sell(10)
+        for source in site.sources.values():
+            source.deaf = True
+        await show_everywhere(site, tickets)
+        await site.journal.drain()
+        await asyncio.gather(*(lane.spool.tend() for lane in site.lanes))
+        assert not [event for lane in site.lanes for event in lane.spool.unconfirmed()]
+        await store.kill()
+        assert set((await show_everywhere(site, tickets)).values()) == {1}
+
+
+async def test_spools_keep_for_a_while_what_sql_has(site: OfflineSite, store: Store) -> None:
+    async with opened(site):
+        tickets = await site.sell(10)
+        for source in site.sources.values():
+            source.deaf = True
+        await show_everywhere(site, tickets)
+        await site.journal.drain()
+        await asyncio.gather(*(lane.spool.tend() for lane in site.lanes))
+        for source in site.sources.values():
+            source.bookless = True  # nobody asks SQL what happened
+        await store.kill()
+        assert set((await show_everywhere(site, tickets)).values()) == {1}
+
+
+async def test_a_ticket_sold_and_used_just_before_the_loss_is_used(site: OfflineSite, store: Store) -> None:
+    async with opened(site):
+        for source in site.sources.values():
+            source.deaf = True
+        tickets = await site.sell(10)  # no gate's copy has heard of them
+        await show_everywhere(site, tickets)
+        await store.kill()
+        assert set((await show_everywhere(site, tickets)).values()) == {1}
 
 
 async def test_a_frozen_lane_does_not_keep_the_others_from_deciding(site: OfflineSite, store: Store) -> None:

@@ -28,7 +28,7 @@ async def test_a_whole_ledger_tells_its_term_and_one_without_memory_none() -> No
     assert await LedgerProbe(Source()).term() == 3
     forgetful = LedgerProbe(Source(None))
     assert await forgetful.term() is None
-    assert await forgetful.answers()
+    assert forgetful.answered
 
 
 async def test_one_that_is_away_is_lost_at_once() -> None:
@@ -36,8 +36,8 @@ async def test_one_that_is_away_is_lost_at_once() -> None:
     source.away = True
     probe = LedgerProbe(source)
     assert await probe.term() is None
-    assert not await probe.answers()
-    assert source.asked == 2
+    assert not probe.answered
+    assert source.asked == 1
 
 
 async def test_a_frozen_ledger_is_lost_and_looked_at_once_for_everybody() -> None:
