@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-import msgspec
-
+from actors.face_messages import SeenFrames
 from actors.work_thread import WorkThread
 from ml_models.face_embedder import Vector, packed
 from ml_models.face_reader import FaceReader
@@ -36,18 +35,6 @@ class SeenFrame:
     faces: int
     vector: Vector | None = field(default=None, repr=False)
     liveness: float | None = None  # advisory
-
-
-class SeenFrames(msgspec.Struct, frozen=True):
-    """Frames of one person, as they cross processes."""
-
-    model_id: str
-    vectors: tuple[bytes, ...] = ()  # of those that can be compared, in order
-    faces: int = 0  # the most that any of them shows
-    liveness: float | None = None  # the least
-
-    def __repr__(self) -> str:
-        return f"SeenFrames({self.model_id}, {len(self.vectors)} frames, {self.faces} faces)"
 
 
 def seen_together(model_id: str, frames: Sequence[SeenFrame]) -> SeenFrames:

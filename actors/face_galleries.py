@@ -5,16 +5,16 @@ in memory only. Not safe for several threads at once.
 """
 
 import logging
-import zlib
 from collections.abc import Sequence
 from datetime import date
 
 import msgspec
 
+from actors.face_messages import ShardRanking, face_shard
 from ml_models.face_embedder import Vector, cosine, fused, unpacked
 from ml_models.face_gallery import Gallery
 from resort.errors import Invalid
-from resort.face_rules import Ranking, merged
+from resort.face_rules import merged
 from resort.faces import FaceChange, StoredFace
 from resort.ids import GateId, TicketId
 from resort.site import Site
@@ -22,19 +22,6 @@ from resort.site import Site
 Places = frozenset[str]  # gates, zones and lifts; none: the whole site
 
 _log = logging.getLogger("snowgate.inference")
-
-
-def face_shard(ticket_id: TicketId, shards: int) -> int:
-    """The shard (0 to `shards` - 1) that holds this ticket's face: the same in every process and on every day."""
-    return zlib.crc32(ticket_id.encode()) % shards
-
-
-class ShardRanking(msgspec.Struct, frozen=True):
-    """How alike one person's frames are to the holders of one shard who may pass at a gate."""
-
-    holders: int  # who may
-    whole: Ranking = Ranking()  # of the fused frames
-    frames: tuple[Ranking, ...] = ()  # and of each
 
 
 class _Held(msgspec.Struct, frozen=True):

@@ -15,8 +15,9 @@ from functools import partial
 import msgspec
 
 from actors.collecting import collect_seldom
-from actors.face_desk import FaceDesk, SeenFrames, seen_together
-from actors.face_galleries import FaceGalleries, ShardRanking
+from actors.face_desk import FaceDesk, seen_together
+from actors.face_galleries import FaceGalleries
+from actors.face_messages import SeenFrames, ShardRanking
 from actors.gallery_follower import GalleryFollower
 from actors.picture_pieces import joined
 from actors.tasks import lifelong

@@ -1,7 +1,7 @@
 """`FacePool` and `FaceNews` over the inference actors: who is asked what, and what becomes of their answers.
 
-Used by lanes and by the console's process. 1:1 asks the one shard that holds the ticket; 1:N needs every shard, as half of a
-gallery can make a stranger of a holder and hide a twin.
+Used by lanes and by the console's process; loads no model. 1:1 asks the one shard that holds the ticket; 1:N needs every
+shard, as half of a gallery can make a stranger of a holder and hide a twin.
 """
 
 import asyncio
@@ -10,8 +10,7 @@ from typing import TypeVar, cast
 
 import msgspec
 
-from actors.face_desk import SeenFrames
-from actors.face_galleries import ShardRanking, face_shard
+from actors.face_messages import SeenFrames, ShardRanking, face_shard
 from actors.inference_link import InferenceLink, RayInference
 from resort.errors import FacesUnavailable, SnowgateError
 from resort.face_rules import FaceDecision, Ranking, merged

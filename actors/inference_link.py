@@ -7,8 +7,7 @@ from typing import Any, Protocol
 from ray.exceptions import RayError, RayTaskError
 
 from actors.calls import actor, ask
-from actors.face_desk import SeenFrames
-from actors.face_galleries import ShardRanking
+from actors.face_messages import SeenFrames, ShardRanking
 from actors.names import inference_name
 from actors.picture_pieces import cut
 from resort.errors import Busy, DatabaseUnavailable, FacesUnavailable, Unavailable

@@ -19,9 +19,10 @@ from ray.exceptions import RayError
 
 from actors.feed import FeedActor
 from actors.gate import GateActor, GateHosting
+from actors.inference import InferenceActor, InferenceHosting
 from actors.journal import JournalActor
 from actors.lane import LaneActor, LaneHosting
-from actors.names import FEED, JOURNAL, NAMESPACE, ORCHESTRATOR, gate_name, lane_name, pricing_name
+from actors.names import FEED, JOURNAL, NAMESPACE, ORCHESTRATOR, gate_name, inference_name, lane_name, pricing_name
 from actors.pricing import PricingActor
 from orchestrator.actor import OrchestratorActor
 from resort.clock import rehearse_clock
@@ -48,6 +49,7 @@ class Stores:
     spools: Path
     drill: DrillSettings = field(default_factory=DrillSettings)
     phrases: Path = Path()  # the site's spoken phrases
+    face_keys: Path = Path()  # the keys of stored faces
 
     def redis_of(self, gate_id: str) -> str:
         """Where a gate and its lanes find the ledger."""
@@ -93,9 +95,19 @@ def placements(site: Site, stores: Stores) -> list[Placement]:
         *(Placement(gate_name(gate.id), GateActor, (_gate(site, gate, hosts[gate.id], stores),), 1000) for gate in site.gates),
         *lanes,
         *(Placement(pricing_name(shard), PricingActor, (shard, shards, site, database_url), 1000) for shard in range(shards)),
+        *_inference(site, stores),
         Placement(FEED, FeedActor, (site, redis_url, database_url, name), 256),
         Placement(ORCHESTRATOR, OrchestratorActor, (site, redis_url, database_url, name, all_hosts), 16),
     ]
+
+
+def _inference(site: Site, stores: Stores) -> list[Placement]:
+    """The pool that reads faces, of a site that has them."""
+    hostings = [
+        InferenceHosting(site, shard, stores.database_url, str(stores.face_keys))
+        for shard in range(site.faces.inference_actors if site.faces is not None else 0)
+    ]
+    return [Placement(inference_name(hosting.shard), InferenceActor, (hosting,), 64) for hosting in hostings]
 
 
 def _gate(site: Site, gate: GateSite, hosts: dict[str, str], stores: Stores) -> GateHosting:

@@ -14,10 +14,11 @@ import psutil
 
 from actors.alarm_client import RayAlarms
 from actors.feed_client import RayFeed, RayGates
+from actors.inference_client import FacesClient
 from orchestrator.cluster import Cluster, Stores, start_local_ray
 from orchestrator.drills import load_drill
 from orchestrator.leftovers import RunFile, end_processes
-from orchestrator.parts import OpenResort, WebhookParts, Window
+from orchestrator.parts import FaceParts, OpenResort, WebhookParts, Window
 from orchestrator.selling import Selling
 from orchestrator.settings import load_site, needs_stage, places, webhook, with_addresses
 from orchestrator.speech import SpeechMaking, check_voices_and_lamps
@@ -152,6 +153,7 @@ class OpenSite:
                 self.places.spools,
                 self.drill,
                 self.places.phrases,
+                self.places.face_keys,
             ),
         )
         await asyncio.to_thread(start_local_ray, self.places.runtime / "ray", self.cluster.size)
@@ -242,12 +244,19 @@ class OpenSite:
             selling.desk,
             RayAlarms(),
             WebhookParts(self._webhooks, self.journal, SiteMeta(self.database)),
+            self._face_parts(),
         )
         for point in entry_points(group="snowgate.windows"):
             window: Window = point.load()()
             self._closers.push_async_callback(window.stop)
             self.address = await window.start(resort)
             self._tell(f"{point.name} at {self.address}")
+
+    def _face_parts(self) -> FaceParts | None:
+        if self.site.faces is None:
+            return None
+        client = FacesClient(self.site.faces)
+        return FaceParts(client, client, client.figures)
 
     async def _open_doors(self) -> None:
         if self.stage is None or not self._opening.guests:

@@ -3,10 +3,13 @@
 Windows are found by the entry-point group `snowgate.windows`, because rooms above must not be imported from here.
 """
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from resort.clock import Clock
+from resort.faces import FaceNews, FacePool
+from resort.figures import FaceFigures
 from resort.ids import IdSource
 from resort.lane_control import GateControl
 from resort.ports import AlarmControl, FeedSource
@@ -38,6 +41,15 @@ class WebhookParts:
 
 
 @dataclass(frozen=True, slots=True)
+class FaceParts:
+    """What works on faces: who reads and knows them, whom to tell of changes, and what it counts (None: does not answer)."""
+
+    pool: FacePool
+    news: FaceNews
+    figures: Callable[[], Awaitable[Sequence[FaceFigures | None]]]
+
+
+@dataclass(frozen=True, slots=True)
 class OpenResort:
     """Everything a window may use. All parts are ready when the window is started."""
 
@@ -51,6 +63,7 @@ class OpenResort:
     desk: TicketDesk
     alarms: AlarmControl
     webhooks: WebhookParts | None = None  # None: the site has none
+    faces: FaceParts | None = None  # likewise
 
 
 class Window(Protocol):

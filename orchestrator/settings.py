@@ -104,6 +104,11 @@ class Places:
         return self.data / "phrases"
 
     @property
+    def face_keys(self) -> Path:
+        """The keys of stored faces."""
+        return self.data / "face_keys.json"
+
+    @property
     def channel_key_file(self) -> Path:
         """The sales channel key of the rehearsal's guests."""
         return self.data / "rehearsal_channel_key"

@@ -5,7 +5,7 @@ A registry of our own, filled anew at each scrape: nothing is counted here, so n
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, get_args
 
 from aiohttp import web
@@ -15,7 +15,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 
 from resort.alarms import KINDS
 from resort.errors import SnowgateError
-from resort.figures import Histogram, SiteFigures
+from resort.figures import FaceFigures, Histogram, SiteFigures
 from resort.ports import FeedSource
 from resort.site import Severity
 from web_console.callers import ANYONE
@@ -26,6 +26,7 @@ _log = logging.getLogger(__name__)
 # Every state a lane can be in (resort/feed.py, LaneView.state): each has a series for each lane, so that none vanishes.
 LANE_STATES = ("starting", "ready", "awaiting_passage", "closed", "faulted", "released", "unserved")
 FIGURES_LIMIT_S = 2.0
+FaceSource = Callable[[], Awaitable[Sequence[FaceFigures | None]]]
 
 
 class WebhookFigures(NamedTuple):
@@ -57,6 +58,7 @@ class SiteCollector:
     def __init__(self, console: ConsoleFigures) -> None:
         self._console = console
         self.figures: SiteFigures | None = None
+        self.faces: Sequence[FaceFigures | None] = ()
 
     def collect(self) -> Iterator[Metric]:
         """All families; without figures (feed away) only the console's own."""
@@ -71,6 +73,8 @@ class SiteCollector:
         yield from _webhooks(self._console.webhooks())
         if self.figures is not None:
             yield from self._site(self.figures)
+        if self.faces:
+            yield from _faces(self.faces)
 
     def _site(self, figures: SiteFigures) -> Iterator[Metric]:
         yield _histogram("snowgate_lane_decision_seconds", "Code read to verdict stored.", figures.decision)
@@ -100,8 +104,10 @@ class SiteCollector:
 class MetricsPage:
     """The handler of `/metrics`."""
 
-    def __init__(self, source: FeedSource, console: ConsoleFigures) -> None:
+    def __init__(self, source: FeedSource, console: ConsoleFigures, faces: FaceSource | None = None) -> None:
+        """`faces`: asks the inference actors of a site that has them."""
         self._source = source
+        self._faces = faces
         self._collector = SiteCollector(console)
         self._registry = CollectorRegistry()
         self._registry.register(self._collector)
@@ -119,7 +125,8 @@ class MetricsPage:
                 figures = await self._source.figures()
         except (SnowgateError, TimeoutError) as error:
             _log.debug("no figures for this scrape: %r", error)
-        self._collector.figures = figures
+        faces = await self._faces() if self._faces is not None else ()
+        self._collector.figures, self._collector.faces = figures, faces
         return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
@@ -130,6 +137,25 @@ def _webhooks(hooks: list[WebhookFigures]) -> Iterator[Metric]:
     for hook in hooks:
         failing.add_metric([str(hook.number), hook.host], float(hook.failing))
     yield failing
+
+
+def _faces(actors: Sequence[FaceFigures | None]) -> Iterator[Metric]:
+    """One inference actor after the other, by its shard; who does not answer has nothing but a 0 in `up`."""
+    up = GaugeMetricFamily("snowgate_inference_up", "Whether an inference actor answered this scrape.", labels=["shard"])
+    ready = GaugeMetricFamily("snowgate_gallery_up", "Whether a shard of the gallery is whole.", labels=["shard"])
+    holders = GaugeMetricFamily("snowgate_gallery_holders", "Holders who can be found today.", labels=["shard"])
+    calls = HistogramMetricFamily("snowgate_inference_seconds", "Calls, waiting included.", labels=["shard", "call"])
+    for shard, figures in enumerate(actors):
+        up.add_metric([str(shard)], float(figures is not None))
+        if figures is None:
+            continue
+        ready.add_metric([str(shard)], float(figures.holders is not None))
+        holders.add_metric([str(shard)], float(figures.holders or 0))
+        for call, histogram in sorted(figures.calls.items()):
+            calls.add_metric([str(shard), call], _buckets(histogram), sum_value=histogram.sum_ms / 1000)
+    refused = [((str(shard),), figures.refused) for shard, figures in enumerate(actors) if figures is not None]
+    yield from (up, ready, holders, calls)
+    yield _counter("snowgate_inference_refused", "Calls for which the line was full.", ["shard"], refused)
 
 
 def _by_lane(values: dict[str, int]) -> list[tuple[tuple[str], int]]:
@@ -144,12 +170,16 @@ def _counter(name: str, text: str, labels: list[str], values: Iterable[tuple[tup
 
 
 def _histogram(name: str, text: str, histogram: Histogram) -> Metric:
-    # Prometheus counts cumulatively and in seconds.
+    family = HistogramMetricFamily(name, text)
+    family.add_metric([], _buckets(histogram), sum_value=histogram.sum_ms / 1000)
+    return family
+
+
+def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
+    """As Prometheus counts: cumulatively and in seconds."""
     buckets: list[tuple[str, float]] = []
     total = 0
     for bound_ms, count in zip([*histogram.bounds_ms, None], histogram.counts, strict=True):
         total += count
         buckets.append(("+Inf" if bound_ms is None else repr(bound_ms / 1000), total))
-    family = HistogramMetricFamily(name, text)
-    family.add_metric([], buckets, sum_value=histogram.sum_ms / 1000)
-    return family
+    return buckets

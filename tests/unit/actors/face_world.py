@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from actors.face_galleries import face_shard
+from actors.face_messages import face_shard
 from ml_models.face_embedder import LENGTH, Vector, normalised, packed
 from resort.faces import StoredFace
 from resort.ids import TicketId

@@ -4,7 +4,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from actors.face_galleries import FaceGalleries, face_shard
+from actors.face_galleries import FaceGalleries
+from actors.face_messages import face_shard
 from resort.errors import Invalid
 from resort.face_rules import NOBODY
 from resort.faces import FaceChange, StoredFace

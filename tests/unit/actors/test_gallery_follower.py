@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from actors.face_galleries import FaceGalleries, ShardRanking
+from actors.face_galleries import FaceGalleries
+from actors.face_messages import ShardRanking
 from actors.gallery_follower import PAGE, STALE_MS, GalleryFollower
 from resort.access.service_day import service_day
 from resort.clock import ManualClock

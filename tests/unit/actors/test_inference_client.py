@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from actors.face_desk import SeenFrames
-from actors.face_galleries import FaceGalleries, ShardRanking, face_shard
+from actors.face_galleries import FaceGalleries
+from actors.face_messages import SeenFrames, ShardRanking, face_shard
 from actors.inference_client import FacesClient
 from ml_models.face_embedder import fused, packed, unpacked
 from resort.errors import FacesUnavailable, Invalid

@@ -1,18 +1,27 @@
 """`/metrics` is what Prometheus reads: parsed by its own parser, and equal to the feed's figures."""
 
+from typing import cast
+
 import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from resort.figures import SiteFigures
+from resort.figures import FaceFigures, SiteFigures
 from tests.unit.web_console.fakes import FakeResort
+from web_console.metrics import ConsoleFigures, MetricsPage
+from web_console.routes import Call
 
 
 async def scrape(client: aiohttp.ClientSession) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     async with client.get("/metrics") as answer:
         assert answer.status == 200
         assert answer.headers["Content-Type"].startswith("text/plain; version=")
-        families = list(text_string_to_metric_families(await answer.text()))
+        return samples(await answer.read())
+
+
+def samples(body: object) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    assert isinstance(body, bytes)
+    families = text_string_to_metric_families(body.decode())
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value for family in families for sample in family.samples
     }
@@ -70,6 +79,31 @@ async def test_each_scrape_shows_the_figures_of_now(client: aiohttp.ClientSessio
     await scrape(client)
     figures.passages["village-1"] += 1
     assert (await scrape(client))["snowgate_passages_total", (("lane", "village-1"),)] == 3
+
+
+async def test_inference_actors_are_told_by_shard(resort: FakeResort) -> None:
+    """The second one does not answer, the third one's shard is not whole."""
+    busy, partial = FaceFigures(holders=120, refused=2), FaceFigures()
+    busy.observe("compare", 45.0)
+    busy.observe("compare", 70.0)
+
+    async def figures() -> list[FaceFigures | None]:
+        return [busy, None, partial]
+
+    page = MetricsPage(resort.feed, ConsoleFigures(lambda: 0, lambda: 0), figures)
+    seen = samples((await page.scrape(cast(Call, None))).body)
+    up = [seen["snowgate_inference_up", (("shard", str(shard)),)] for shard in range(3)]
+    whole = [seen.get(("snowgate_gallery_up", (("shard", str(shard)),))) for shard in range(3)]
+    assert (up, whole) == ([1, 0, 1], [1, None, 0])
+    assert seen["snowgate_gallery_holders", (("shard", "0"),)] == 120
+    assert seen["snowgate_inference_refused_total", (("shard", "0"),)] == 2
+    compared = (("call", "compare"), ("shard", "0"))
+    assert seen["snowgate_inference_seconds_count", compared] == 2
+    assert seen["snowgate_inference_seconds_bucket", (compared[0], ("le", "0.06"), compared[1])] == 1
+
+
+async def test_a_site_without_faces_has_no_figures_of_them(client: aiohttp.ClientSession, figures: SiteFigures) -> None:
+    assert not [name for name, _ in await scrape(client) if "inference" in name or "gallery" in name]
 
 
 async def test_labels_are_escaped(client: aiohttp.ClientSession, figures: SiteFigures) -> None:
