@@ -4,6 +4,7 @@
 - match: one face among 1,000, 10,000 and 100,000 holders, and three frames fused among the last; limit: one pass over the
   gallery's memory;
 - end to end: a 1280 x 720 JPEG frame decoded, read and identified among 100,000, one frame at a time;
+- pool: the same through Ray and two inference actors, see `benchmarks/face_pool.py`;
 - photographs: likeness of the same person and of others, and the folded embedder against OpenCV's with the original.
 
 Galleries hold random vectors: matching is exact, so it takes the same time as with real ones.
@@ -19,6 +20,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.face_photographs import PHOTOGRAPHS, photographs
+from benchmarks.face_pool import pool_figures
 from benchmarks.face_reference import folded_cosines
 from ml_models.face_alignment import aligned
 from ml_models.face_detector import LANE_SIDES, THOROUGH_SIDES, FaceDetector
@@ -55,9 +57,14 @@ async def measure(seed: int, seconds: float, told: Callable[[str], None]) -> Mea
     figures |= matches
     told("measuring frames end to end …")
     figures |= _end_to_end(frame, galleries[SIZES[-1]], seconds)
+    galleries.clear()
+    told("measuring the inference pool …")
+    figures |= await pool_figures(seed, jpeg(frame), seconds)
     told("comparing the photographs, with OpenCV's word on them …")
     figures |= _likeness(pictures)
     ratios = {
+        "pool_next_frame_p50_over_bar": figures["pool_next_frame_p50_ms"] / BAR_END_TO_END_MS,
+        "pool_rank_1e5_p50_over_bar": figures["pool_rank_1e5_p50_ms"] / BAR_MATCH_MS,
         "end_to_end_p50_over_bar": figures["end_to_end_p50_ms"] / BAR_END_TO_END_MS,
         "match_1e5_p50_over_bar": figures["match_1e5_p50_ms"] / BAR_MATCH_MS,
         "match_1e5_over_memory_pass": figures["match_1e5_p50_ms"] / limits["memory_pass_1e5_p50_ms"],
@@ -72,6 +79,13 @@ def lane_frame(portrait: Picture) -> Picture:
     left = (FRAME[1] - width) // 2
     frame[:, left : left + width] = scaled(portrait, width, FRAME[0])
     return frame
+
+
+def jpeg(frame: Picture) -> bytes:
+    """As a lane's camera sends it."""
+    encoded = io.BytesIO()
+    Image.fromarray(frame).save(encoded, "JPEG", quality=85)
+    return encoded.getvalue()
 
 
 def gallery(seed: int, size: int) -> Gallery:
@@ -139,9 +153,7 @@ def _matches(seed: int, galleries: dict[int, Gallery], seconds: float) -> tuple[
 def _end_to_end(frame: Picture, held: Gallery, seconds: float) -> dict[str, float]:
     """Of one lane: every frame decoded, read with liveness, and the last three identified."""
     reader = FaceReader(liveness=True)
-    encoded = io.BytesIO()
-    Image.fromarray(frame).save(encoded, "JPEG", quality=85)
-    content = encoded.getvalue()
+    content = jpeg(frame)
     seen: list[Vector] = []
 
     def one_frame() -> None:

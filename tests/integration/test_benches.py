@@ -1,4 +1,4 @@
-"""The gate bench and the soak run to their ends and tell everything they promise. How fast lanes are, no test can say.
+"""The benches run to their ends and tell everything they promise. How fast lanes are, no test can say.
 
 Each runs in a process of its own, as a process can start Ray only once.
 """
@@ -76,6 +76,18 @@ async def test_the_soak_says_how_much_lanes_grow(tmp_path: Path) -> None:
     assert measured.figures["scans"] > 0
     assert measured.figures["lane_start_mb"] > 0
     assert measured.ratios["lane_memory_end_over_start"] > 0
+
+
+async def test_the_face_bench_tells_parts_search_pool_and_likeness(tmp_path: Path) -> None:
+    measured = await _measured("face", tmp_path / "face.json")
+    figures = measured.figures
+    assert figures["folded_least_cosine"] >= 0.9999
+    assert figures["photograph_faces"] == 13
+    assert figures["same_person_least_cosine"] > figures["others_most_cosine"] + 0.2
+    assert figures["frame_faces_found"] == figures["pool_holder_found"] == 1
+    parts = {"detect", "embed", "match_1e3", "match_1e4", "match_1e5"}
+    assert {f"{name}_cpu_ms" for name in parts} <= set(figures)
+    assert {"pool_next_frame_p50_over_bar", "pool_rank_1e5_p50_over_bar"} <= set(measured.ratios)
 
 
 async def test_the_rebuild_bench_says_how_long_an_empty_ledger_takes(tmp_path: Path) -> None:

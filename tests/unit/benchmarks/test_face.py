@@ -1,13 +1,19 @@
-"""The face bench's own parts, short: what it times, the frame it shows, the photographs it fetches, and OpenCV's word."""
+"""The face bench's own parts: what it times, the frame it shows, the photographs it fetches, the holders it makes up.
 
+That it runs to its end shows in `tests/integration/test_benches.py`.
+"""
+
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from benchmarks.face import FRAME, gallery, lane_frame, measure, random_vectors, timed
+from benchmarks.face import FRAME, gallery, lane_frame, random_vectors, timed
 from benchmarks.face_photographs import PHOTOGRAPHS, photographs
-from orchestrator.measured import Measured
+from benchmarks.face_pool import RandomFaces
 from resort.errors import PartMissing
+from resort.faces import StoredFace
+from resort.ids import TicketId
 
 
 def test_time_is_per_call() -> None:
@@ -37,14 +43,15 @@ def test_photographs_are_fetched_once_and_broken_ones_again(tmp_path: Path, monk
         photographs(tmp_path)
 
 
-async def test_the_whole_bench_says_what_it_promises() -> None:
-    outcome: Measured = await measure(1, 0.05, str)
-    figures = outcome.figures
-    assert figures["folded_least_cosine"] >= 0.9999
-    assert figures["photograph_faces"] == 13
-    assert figures["same_person_least_cosine"] > figures["others_most_cosine"] + 0.2
-    assert figures["frame_faces_found"] == 1
-    assert {"detect_cpu_ms", "embed_cpu_ms", "match_1e3_cpu_ms", "match_1e4_cpu_ms", "match_1e5_cpu_ms"} <= set(figures)
-    assert all(
-        isinstance(value, float | int) for group in (figures, outcome.limits, outcome.ratios) for value in group.values()
-    )
+async def test_made_up_holders_are_read_page_by_page() -> None:
+    """As many as asked for, the real one first, each with a ticket of its own; the same for each actor that reads them."""
+    day = date(2026, 12, 5)
+    real = StoredFace(ticket_id=TicketId("f" * 16), model_id="random", vector=b"", valid_on=day, valid_until=day)
+    faces = RandomFaces(3, real, 25)
+    pages = [await faces.after(version, 10) for version in (0, 10, 20, 25)]
+    assert [len(page) for page in pages] == [10, 10, 5, 0]
+    changes = [change for page in pages for change in page]
+    assert changes[0].face is real
+    assert [change.version for change in changes] == list(range(1, 26))
+    assert len({change.ticket_id for change in changes}) == 25
+    assert await RandomFaces(3, real, 25).after(10, 10) == pages[1]

@@ -1,0 +1,178 @@
+"""The pool's part of `snowgate bench face`: the same work through Ray, with two inference actors that share 100,000 holders.
+
+- next frame: a walk-up lane asks about its last three frames, the newest of which the pool has not seen; limit 120 ms;
+- three frames: none of the three was seen before;
+- compare: one new frame against the holder of a ticket;
+- rank: three frames that are read already, among 100,000 at both shards at once; limit 10 ms.
+
+All but one of the faces are random directions, handed to the actors as changes; storing and decrypting is not measured.
+"""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import date, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+
+from actors.face_messages import SeenFrames
+from actors.inference import InferenceActor, InferenceHosting
+from actors.inference_client import FacesClient
+from actors.inference_link import RayInference
+from actors.names import inference_name
+from ml_models.face_embedder import LENGTH, Vector, normalised, packed
+from ml_models.face_reader import FaceReader
+from ml_models.pictures import open_picture
+from orchestrator.cluster import booted, start_local_ray
+from resort.clock import SystemClock
+from resort.errors import Unavailable
+from resort.faces import FaceChange, StoredFace
+from resort.figures import percentile
+from resort.ids import GateId, TicketId
+from resort.site import FacesSite, GateSite, Site, TariffSite
+from resort.texts import Text
+
+SHARDS = 2
+HOLDERS = 100_000
+FRAMES = 3
+GATE = GateId("bench")
+READY_S = 120.0
+LOOK_S = 0.2
+WARM_CALLS = 3
+
+
+class RandomFaces:
+    """`FaceChanges` that are made up as they are read: one real face, then random ones, the same for a seed."""
+
+    def __init__(self, seed: int, real: StoredFace, size: int) -> None:
+        self._seed, self._real, self._size = seed, real, size
+
+    async def after(self, version: int, limit: int) -> Sequence[FaceChange]:
+        """See the port; the version is how many there were."""
+        numbers = range(version, min(self._size, version + limit))
+        drawn = np.random.default_rng((self._seed, version)).standard_normal((len(numbers), LENGTH), np.float32)
+        return [self._change(number, row) for number, row in zip(numbers, drawn, strict=True)]
+
+    def _change(self, number: int, row: Vector) -> FaceChange:
+        real = self._real
+        if number == 0:
+            return FaceChange(1, real.ticket_id, real)
+        ticket_id = TicketId(f"{number:016x}")
+        face = StoredFace(
+            ticket_id=ticket_id,
+            model_id=real.model_id,
+            vector=packed(normalised(row)),
+            valid_on=real.valid_on,
+            valid_until=real.valid_until,
+        )
+        return FaceChange(number + 1, ticket_id, face)
+
+
+async def pool_figures(seed: int, frame: bytes, seconds: float) -> dict[str, float]:
+    """`frame`: a lane camera's JPEG of somebody. Raises PartMissing, Unavailable."""
+    today = SystemClock().now().at.date()
+    real = _stored(frame, today)
+    site = Site(
+        Text("台", "Bench"), "UTC", [GateSite(GATE, Text("门", "Gate"), [])], [], TariffSite("bench"),
+        faces=FacesSite(inference_actors=SHARDS),
+    )  # fmt: skip
+    clock = SystemClock()
+    began = clock.now()
+    async with _pool(site, RandomFaces(seed, real, HOLDERS)) as client:
+        figures = {"pool_ready_s": clock.now().ms_since(began) / 1000}
+        fresh = _fresh(frame)
+        window = [next(fresh) for _ in range(FRAMES)]
+        seen = await RayInference(0).see(window)
+        decision = await client.identify(GATE, window)
+        figures["pool_holder_found"] = float(decision.holder == real.ticket_id and decision.holders == HOLDERS)
+
+        async def next_frame() -> None:
+            window[:] = [*window[1:], next(fresh)]
+            await client.identify(GATE, window)
+
+        calls: dict[str, Callable[[], Awaitable[object]]] = {
+            "pool_next_frame": next_frame,
+            "pool_three_frames": lambda: client.identify(GATE, [next(fresh) for _ in range(FRAMES)]),
+            "pool_compare": lambda: client.compare(real.ticket_id, [next(fresh)]),
+            "pool_rank_1e5": lambda: _rank(seen),
+        }
+        for name, call in calls.items():
+            figures[f"{name}_p50_ms"], figures[f"{name}_p99_ms"] = await _timed(call, seconds)
+    return figures
+
+
+def _stored(frame: bytes, today: date) -> StoredFace:
+    """Whoever is before the lane, enrolled."""
+    reading = FaceReader().read(open_picture(frame))
+    assert reading.vector is not None, "the bench's frame shows a face"
+    return StoredFace(
+        ticket_id=TicketId("f" * 16),
+        model_id=reading.model_id,
+        vector=packed(reading.vector),
+        valid_on=today - timedelta(days=1),
+        valid_until=today + timedelta(days=1),  # a run may go over midnight
+    )
+
+
+def _fresh(frame: bytes) -> Iterator[bytes]:
+    """The frame again and again, each time as one that nobody saw before: what follows a JPEG's end is not looked at."""
+    return (frame + number.to_bytes(8, "big") for number in count())
+
+
+async def _rank(seen: SeenFrames) -> None:
+    await asyncio.gather(*(RayInference(shard).rank(GATE, seen) for shard in range(SHARDS)))
+
+
+async def _timed(call: Callable[[], Awaitable[object]], seconds: float) -> tuple[float, float]:
+    """Median and 99th percentile in milliseconds, one call after the other over `seconds`."""
+    clock = SystemClock()
+    for _ in range(WARM_CALLS):
+        await call()
+    walls: list[float] = []
+    began = clock.now()
+    while clock.now().ms_since(began) < seconds * 1000 or not walls:
+        before = clock.now()
+        await call()
+        walls.append(clock.now().ms_since(before))
+    return percentile(walls, 50), percentile(walls, 99)
+
+
+@asynccontextmanager
+async def _pool(site: Site, faces: RandomFaces) -> AsyncIterator[FacesClient]:
+    """The actors of a site on a Ray of their own, their galleries whole. Raises Unavailable."""
+    assert site.faces is not None
+    with tempfile.TemporaryDirectory(prefix="snowgate-bench-") as folder:
+        start_local_ray(Path(folder) / "ray", SHARDS)
+        try:
+            handles: list[Any] = [
+                ray.remote(booted(InferenceActor))
+                .options(name=inference_name(shard), num_cpus=0, max_restarts=-1, max_concurrency=64)
+                .remote(InferenceHosting(site, shard, "", os.devnull), SystemClock(), faces)
+                for shard in range(SHARDS)
+            ]
+            client = FacesClient(site.faces)
+            await _until_whole(client)
+            yield client
+            await asyncio.gather(*(handle.close.remote() for handle in handles))
+        finally:
+            ray.shutdown()
+
+
+async def _until_whole(client: FacesClient) -> None:
+    """Until every shard holds what it should."""
+    try:
+        async with asyncio.timeout(READY_S):
+            while not await _whole(client):  # noqa: ASYNC110 - another process reads, and tells nobody
+                await asyncio.sleep(LOOK_S)
+    except TimeoutError:
+        raise Unavailable("The inference pool", f"it is not ready after {READY_S:g} s") from None
+
+
+async def _whole(client: FacesClient) -> bool:
+    return all(figures is not None and figures.holders is not None for figures in await client.figures())
