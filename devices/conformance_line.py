@@ -48,6 +48,11 @@ class TappedLine:
         return len(self._held)
 
     @property
+    def numbered(self) -> bool:
+        """Whether its messages carry transaction numbers; those of RTU do not."""
+        return self._scheme == "tcp"
+
+    @property
     def writes(self) -> int:
         """Orders that went to the controller."""
         return sum(self._body(request)[0] in WRITES for request in self.requests)

@@ -18,6 +18,7 @@ from resort.clock import SystemClock
 from resort.errors import TurnstileUnreachable
 from resort.ports import Turnstile, TurnstileStatus
 from resort.site import TurnstileSite
+from sim.rtu_server import RtuTcpServer
 from sim.turnstile import SimTurnstile
 from sim.turnstile_server import TurnstileServer
 
@@ -125,6 +126,21 @@ async def test_our_driver_passes_all_of_them(tap: TappedLine, steel: SimTurnstil
     assert [finding.verdict for finding in found] == ["pass"] * 3, found
     assert steel.pulses == 2  # one for each of the last two
     await bench.turnstile.close()
+
+
+async def test_on_rtu_all_of_them_pass_that_can_be_told(steel: SimTurnstile) -> None:
+    server = RtuTcpServer({1: steel}, PROFILE)
+    await server.start()
+    tap = TappedLine(server.address)
+    await tap.start()
+    bench = await bench_of(tap)
+    await bench.turnstile.status()
+    found = [*await write_echo(bench, tap), *await reconnect(bench, tap), *await late_reply(bench, tap)]
+    assert [finding.verdict for finding in found] == ["pass", "pass", "skipped"], found
+    assert steel.pulses == 1
+    await bench.turnstile.close()
+    await tap.stop()
+    await server.stop()
 
 
 async def test_a_driver_that_takes_late_answers_fails(tap: TappedLine) -> None:
