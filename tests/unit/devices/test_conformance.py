@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import pytest_asyncio
 import yaml
 
 from devices.conformance import examine
@@ -25,6 +26,7 @@ from sim.turnstile import SimTurnstile
 # Real connections on a machine that may stall: bars of time are wide, and those that are judged are missed by far.
 PATIENT = Limits(readings=10, pause_ms=5, unlock_ms=2_000, latency_share=1.0, serve_within_ms=10_000)
 ARM = ("turn_counted_once", "reconnect", "late_reply")
+SIDE_BY_SIDE = 8
 COUNTING = ("turn_counted_once", "way_out_counted")
 PULSE = ("pulse_unlocks", "relocks", "pulse_not_counted")
 BUT_REACHABLE = tuple(check for check in CHECKS if check not in ("reachable", "restored", "neighbours"))
@@ -104,22 +106,60 @@ def assert_card(card: Card, failed: set[str], untried: set[str]) -> None:
     assert [finding.check for finding in card.findings] == list(CHECKS), said
 
 
+class Examinations:
+    """Examinations side by side: each waits for open windows nearly all of its time."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._room = asyncio.Semaphore(SIDE_BY_SIDE)
+        self._tasks: dict[tuple[str, str], asyncio.Task[tuple[Card, SimTurnstile]]] = {}
+
+    def begin(self, name: str, fault: str, units: tuple[int, ...] = (1,)) -> None:
+        self._tasks[name, fault] = asyncio.create_task(self._examine(name, fault, units))
+
+    async def card(self, name: str, fault: str = "") -> tuple[Card, SimTurnstile]:
+        return await self._tasks[name, fault]
+
+    async def close(self) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def _examine(self, name: str, fault: str, units: tuple[int, ...]) -> tuple[Card, SimTurnstile]:
+        folder = self._folder / f"{name} {fault}"
+        folder.mkdir()
+        profile = quick(name, folder)
+        async with self._room, played(profile, fault, units) as (player, address):
+            model = player.steel[1]
+            if not fault:
+                model.counter_in = 65_535 if name == "relay_board" else 2**32 - 1  # where its counter comes round
+            return await examined(profile, address, attendant=Guest(model), units=units), model
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def examinations(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Examinations]:
+    examinations = Examinations(tmp_path_factory.mktemp("profiles"))
+    for name in bundled_profiles():
+        examinations.begin(name, "", (1, 7))
+    for name, fault, _, _ in MISBEHAVIOURS:
+        examinations.begin(name, fault)
+    yield examinations
+    await examinations.close()
+
+
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("name", bundled_profiles())
-async def test_a_sound_controller_of_every_bundled_profile_conforms(name: str, tmp_path: Path) -> None:
-    profile = quick(name, tmp_path)
-    async with played(profile, units=(1, 7)) as (player, address):
-        model = player.steel[1]
-        model.counter_in = 65_535 if name == "relay_board" else 2**32 - 1  # where its counter comes round
-        card = await examined(profile, address, attendant=Guest(model), units=(1, 7))
-        assert_card(card, set(), set())
-        lacks = {"fire_release"}
-        if name == "relay_board":
-            lacks |= {"lamp", "firmware"}
-        assert having(card, "skipped") == lacks
-        assert having(card, "note") == {"unknown_address"}
-        assert not model.unlocked
-        assert model.indicator == "idle"
-        assert model.counter_out == 1
+async def test_a_sound_controller_of_every_bundled_profile_conforms(name: str, examinations: Examinations) -> None:
+    card, model = await examinations.card(name)
+    assert_card(card, set(), set())
+    lacks = {"fire_release"}
+    if name == "relay_board":
+        lacks |= {"lamp", "firmware"}
+    assert having(card, "skipped") == lacks
+    assert having(card, "note") == {"unknown_address"}
+    assert not model.unlocked
+    assert model.indicator == "idle"
+    assert model.counter_out == 1
 
 
 MISBEHAVIOURS = [
@@ -153,16 +193,15 @@ MISBEHAVIOURS = [
 ]
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(("name", "fault", "failed", "untried"), MISBEHAVIOURS)
 async def test_a_misbehaviour_fails_the_checks_that_it_should_and_no_others(
-    name: str, fault: str, failed: set[str], untried: set[str], tmp_path: Path
+    name: str, fault: str, failed: set[str], untried: set[str], examinations: Examinations
 ) -> None:
-    profile = quick(name, tmp_path)
-    async with played(profile, fault) as (player, address):
-        card = await examined(profile, address, attendant=Guest(player.steel[1]))
-        assert_card(card, failed, untried)
-        if fault == "fire":
-            assert having(card, "pass") >= {"fire_release", "restored"}
+    card, _ = await examinations.card(name, fault)
+    assert_card(card, failed, untried)
+    if fault == "fire":
+        assert having(card, "pass") >= {"fire_release", "restored"}
 
 
 async def test_a_window_far_shorter_than_the_profile_says_is_seen(tmp_path: Path) -> None:
@@ -174,9 +213,9 @@ async def test_a_window_far_shorter_than_the_profile_says_is_seen(tmp_path: Path
 
 async def test_answers_that_take_too_much_of_the_time_out_are_seen(tmp_path: Path) -> None:
     profile = quick("pulse_coil", tmp_path, window_ms=1_000)
-    limits = msgspec.structs.replace(PATIENT, readings=2, latency_share=0.05)
+    limits = msgspec.structs.replace(PATIENT, readings=2, latency_share=0.02)
     async with played(profile) as (_, address), AsyncExitStack() as stack:
-        wire = FaultyWire(int(address.rpartition(":")[2]), delay_s=0.1)
+        wire = FaultyWire(int(address.rpartition(":")[2]), delay_s=0.03)
         await wire.start()
         stack.push_async_callback(wire.stop)
         wire.suffer("slow")
