@@ -14,11 +14,11 @@ import psutil
 
 from actors.alarm_client import RayAlarms
 from actors.feed_client import RayFeed, RayGates
-from actors.inference_client import FacesClient
 from orchestrator.cluster import Cluster, Stores, start_local_ray
 from orchestrator.drills import load_drill
+from orchestrator.faces import check_face_models, face_parts
 from orchestrator.leftovers import RunFile, end_processes
-from orchestrator.parts import FaceParts, OpenResort, WebhookParts, Window
+from orchestrator.parts import OpenResort, WebhookParts, Window
 from orchestrator.selling import Selling
 from orchestrator.settings import load_site, needs_stage, places, webhook, with_addresses
 from orchestrator.speech import SpeechMaking, check_voices_and_lamps
@@ -122,6 +122,7 @@ class OpenSite:
         self.site = self._site_asked_for(load_site(opening.site_file))
         self._webhooks = tuple(webhook(hook) for hook in self.site.webhooks)
         check_voices_and_lamps(self.site)
+        await asyncio.to_thread(check_face_models, self.site)
         self._run_file = run_file = RunFile(self.places.run_file)
         run_file.acquire()
         self._closers.callback(run_file.release)
@@ -244,19 +245,13 @@ class OpenSite:
             selling.desk,
             RayAlarms(),
             WebhookParts(self._webhooks, self.journal, SiteMeta(self.database)),
-            self._face_parts(),
+            face_parts(self.site),
         )
         for point in entry_points(group="snowgate.windows"):
             window: Window = point.load()()
             self._closers.push_async_callback(window.stop)
             self.address = await window.start(resort)
             self._tell(f"{point.name} at {self.address}")
-
-    def _face_parts(self) -> FaceParts | None:
-        if self.site.faces is None:
-            return None
-        client = FacesClient(self.site.faces)
-        return FaceParts(client, client, client.figures)
 
     async def _open_doors(self) -> None:
         if self.stage is None or not self._opening.guests:
