@@ -11,6 +11,7 @@ import msgspec
 
 from resort.access.entitlement import Attention, Entitlement, Medium, TicketStatus
 from resort.access.reasons import Reason
+from resort.face_rules import FaceDecision
 from resort.ids import EventId, GateId, GrantId, LaneId, ScanId, TicketId
 from resort.texts import Text
 
@@ -58,6 +59,9 @@ class GrantIssued(Event, frozen=True, kw_only=True, tag=True, omit_defaults=True
     decided_by: DecidedBy = "ledger"
     by: str = ""
     note: str = ""
+    face: FaceDecision | None = None  # scores, thresholds and model of the holder's face, where it was looked at
+    face_away: bool = False  # it should have been, and could not
+    face_by: str = ""  # who on the staff compared the pictures and confirmed it
 
 
 class PassageConfirmed(Event, frozen=True, kw_only=True, tag=True):
@@ -116,6 +120,8 @@ class ScanRefused(Event, frozen=True, kw_only=True, tag=True, omit_defaults=True
     medium: Medium | None = None
     step: int = 0
     steps_off: int = 0
+    face: FaceDecision | None = None  # as for `GrantIssued`
+    face_away: bool = False
     code_mark: str = ""  # keyed digest of what was shown where it named no ticket: tells one code at many lanes, not the code
 
 

@@ -18,10 +18,11 @@ from resort.texts import Text
 LaneClass = Literal["standard", "fast", "vip"]
 Direction = Literal["entry", "exit"]
 Passback = Literal["off", "soft", "hard"]
-Medium = Literal["printed", "phone", "card"]
+Medium = Literal["printed", "phone", "card", "face"]
 Attention = Literal["photo", "height", "age_proof", "student_card"]  # what staff should look at when the holder passes
 DayKind = Literal["weekday", "weekend", "holiday"]
 FaceUse = Literal["off", "verify", "identify"]  # nothing · beside a ticket that was shown (1:1) · also without one (1:N)
+FaceAwayPolicy = Literal["admit", "look"]
 Severity = Literal["critical", "warning", "info"]
 
 
@@ -245,6 +246,9 @@ class FacesSite(Strict, frozen=True):
     one_to_one: OneToOne = OneToOne()
     one_to_many: OneToMany = OneToMany()
     liveness: bool = True  # two more networks, whose opinion goes beside a decision and decides nothing
+    when_away: FaceAwayPolicy = "admit"  # a ticket whose face cannot be compared: as without faces, or staff look
+    compare_ms: int = 400  # how long a guest who showed his ticket waits for the comparison at most
+    look_s: int = 20  # how long staff may see the two pictures and confirm; then they are gone
 
 
 class RuntimeSite(Strict, frozen=True):

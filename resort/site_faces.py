@@ -17,6 +17,8 @@ def check_faces(site: Site) -> None:
             raise InvalidConfig(f"lane {lane.id}", "looks at faces, and the site has no faces section")
         if lane.camera.url.startswith(NO_CAMERA):
             raise InvalidConfig(f"lane {lane.id}", "looks at faces, and its code reader takes no pictures")
+        if lane.direction == "exit":
+            raise InvalidConfig(f"lane {lane.id}", "looks at faces, and it is an exit, which is free anyway")
     if site.faces is not None:
         _check_rules(site.faces)
 
@@ -24,6 +26,10 @@ def check_faces(site: Site) -> None:
 def _check_rules(faces: FacesSite) -> None:
     if not 1 <= faces.inference_actors <= MOST_ACTORS:
         raise InvalidConfig("faces.inference_actors", f"must be 1 to {MOST_ACTORS}")
+    if not 100 <= faces.compare_ms <= 2_000:
+        raise InvalidConfig("faces.compare_ms", "must be 100 to 2000")
+    if not 5 <= faces.look_s <= 120:
+        raise InvalidConfig("faces.look_s", "must be 5 to 120")
     one, many = faces.one_to_one, faces.one_to_many
     try:
         passes, looks = CURVE.threshold(one.pass_rate), CURVE.threshold(one.look_rate)

@@ -42,7 +42,9 @@ PATTERNS: dict[PatternName, LampPattern] = {
     # Slow amber: wait here, staff will come.
     "look": LampPattern((LampStep(("amber",), 600), LampStep((), 600)), repeats=True),
 }
-ASK_STAFF = frozenset({Reason.OUTCOME_UNKNOWN, Reason.IMPOSSIBLE_TRAVEL, Reason.SPOOL_FULL})
+ASK_STAFF = frozenset(
+    {Reason.OUTCOME_UNKNOWN, Reason.IMPOSSIBLE_TRAVEL, Reason.SPOOL_FULL, Reason.FACE_UNSURE, Reason.FACE_OF_ANOTHER}
+)
 
 
 def refusal_pattern(reason: Reason) -> PatternName:

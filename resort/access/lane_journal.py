@@ -90,6 +90,9 @@ class LaneJournal:
             attention=allowed.attention,
             warning=warning,
             decided_by=held.decided_by,
+            face=held.face,
+            face_away=held.face_away,
+            face_by=held.face_by,
         )
 
     def grant_by_hand(self, scan_id: ScanId, order: AdmitByHand, counter_in: int, now: Moment) -> GrantIssued:
@@ -109,6 +112,8 @@ class LaneJournal:
             medium=None if reading is None else reading.medium,
             step=0 if reading is None else reading.step,
             steps_off=0 if reading is None else reading.steps_off,
+            face=held.face,
+            face_away=held.face_away,
             code_mark=held.mark,
         )
 

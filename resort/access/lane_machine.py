@@ -1,8 +1,9 @@
 """The lane machine: one turnstile path, from a sighted code to a stored outcome. Pure and synchronous.
 
-    STARTING ──recovered──► IDLE ──code_read · ordered · party_follows──► DECIDING ──grant_stored──► AWAITING_PASSAGE
-        │                    ▲ ▲                                             │                              │
-        └─grant_recovered─┐  │ └────────refused · answered · party_over──────┘                              │
+    STARTING ──recovered──► IDLE ──code_read · face_read · ordered ·──► DECIDING ──grant_stored──► AWAITING_PASSAGE
+        │                    ▲ ▲    party_follows                          │                                │
+        └─grant_recovered─┐  │ └─ refused · answered · party_over ·────────┘                                │
+                          │  │    face_only_compared                                                        │
                           │  └────── arm_turned · arm_relocked · pulse_unsent · outcome_unknown ────────────┤
                           └─────────────────────────────────────────────────────────────────────────────────┘
 
@@ -10,32 +11,38 @@ The cycle above is a table. Beside it stand lasting facts (mode, policy, link to
 console calls the lane's state is derived from both. What is looked up and weighed is in `lane_scan.py`, what becomes of a grant
 in `lane_passage.py`, what staff order in `lane_staff.py`, lanes that people leave by in `lane_exit.py`.
 
-A party passes person by person: when one has turned the arm, the ticket is found and decided on again for the next, who has
-a grant, a compare-and-set and a pulse of his own.
+A face is compared once all other rules admit (`lane_face.py`). A party passes person by person: when one has turned the arm,
+the ticket is found and decided on again for the next, who has a grant, a compare-and-set and a pulse of his own.
 """
 
-from resort.access.codes import CodeReading, SiteKeys, code_mark, examine_code
+from resort.access.codes import SiteKeys
 from resort.access.lane_cycle import Cycle, LaneCycle
 from resort.access.lane_exit import ExitDesk
+from resort.access.lane_face import FaceGuard
 from resort.access.lane_journal import LaneJournal, Latency
 from resort.access.lane_lamp import LaneLamp
+from resort.access.lane_lasting import SHUT, described, lasting_state
 from resort.access.lane_messages import (
     AdmitByHand,
     AnnulLast,
     AppendEvent,
     CodeSighted,
     Command,
+    ConfirmFace,
+    FaceAnswer,
+    FaceRecognised,
     GrantConflicted,
     GrantStored,
     LaneMode,
     LedgerFailed,
+    LookOrder,
     LookUp,
     ModeOrdered,
     PolicyOrdered,
     PulseAcknowledged,
     PulseTurnstile,
     PulseUncertain,
-    PulseUnsent,
+    PulseUnconfirmed,
     SettleGrant,
     StaffOrder,
     Started,
@@ -76,6 +83,7 @@ class LaneMachine:
         self._ids = ids
         self._journal = LaneJournal(settings, ids)
         self._lamp = LaneLamp()
+        self._faces = FaceGuard(settings)
         self._staff = StaffDesk(self._journal, settings.direction)
         self._exit = ExitDesk(settings, keys, ids, self._journal, self._lamp) if settings.direction == "exit" else None
         self._cycle = LaneCycle(settings.lane_id)
@@ -104,15 +112,8 @@ class LaneMachine:
     @property
     def lasting_state(self) -> str:
         """`starting`, `released`, `faulted`, `closed` or `ready`: what holds whatever guest comes."""
-        if self.cycle is Cycle.STARTING and not self._lost_before_reached:
-            return "starting"
-        if self.status is None:
-            return "faulted"
-        if self.status.fire_release:
-            return "released"
-        if self.status.fault:
-            return "faulted"
-        return "closed" if self.mode == "closed" else "ready"
+        starting = self.cycle is Cycle.STARTING and not self._lost_before_reached
+        return lasting_state(self.status, self.mode, starting=starting)
 
     def forget_next(self) -> None:
         """Serve nobody after the present guest, neither a code that is held up nor the rest of a party: the lane is stopped."""
@@ -150,17 +151,18 @@ class LaneMachine:
                 return self._on_seen(stimulus.status, stimulus.asked, now)
             case CodeSighted():
                 return self._on_sighting(stimulus.sighting, now)
-            case TicketFound():
-                self._deciding("TicketFound").found(stimulus.record, stimulus.decided_by)
-                return self._weigh(now)
-            case GrantConflicted():
-                self._deciding("GrantConflicted").changed(stimulus.record)
+            case FaceRecognised():
+                return self._on_face(stimulus, now)
+            case FaceAnswer():
+                return self._on_compared(stimulus, now)
+            case TicketFound() | GrantConflicted():
+                self._deciding(type(stimulus).__name__).take(stimulus)
                 return self._weigh(now)
             case GrantStored():
                 return self._on_stored(now)
             case PulseAcknowledged():
                 return self._on_acknowledged(stimulus.acknowledged)
-            case PulseUncertain() | PulseUnsent():
+            case PulseUnconfirmed():
                 return self._on_unconfirmed(stimulus, now)
             case LedgerFailed():
                 return self._on_ledger_failed(stimulus.reason, now)
@@ -168,10 +170,8 @@ class LaneMachine:
                 return self._on_lost(stimulus.detail)
             case StaffOrder():
                 return self._on_order(stimulus, now)
-            case ModeOrdered():
-                self.mode = stimulus.mode
-            case PolicyOrdered():
-                self.admits = stimulus.admits
+            case ModeOrdered() | PolicyOrdered():
+                self._on_wish(stimulus)
             case Started():
                 self._on_started(stimulus)
             case _:
@@ -184,27 +184,23 @@ class LaneMachine:
         if self.cycle is not Cycle.STARTING or self._watch.open is not None:
             raise self._cycle.impossible("Started")
         self.mode = started.mode
-        self._watch.arm.counter_in = started.memory.counter_in
-        self._watch.arm.counter_out = started.memory.counter_out
+        self._watch.arm.counter_in, self._watch.arm.counter_out = started.memory.counter_in, started.memory.counter_out
         self._journal.last_seq = started.memory.last_seq
         # The machine stays STARTING until the turnstile was read once: only its counter tells what happened meanwhile.
         self._recovered = started.memory.open_grant
 
     def _recover(self, now: Moment) -> None:
         grant, self._recovered = self._recovered, None
-        if grant is None:
-            self._cycle.move("recovered")
-            self._free_since = now
-            return
-        self._watch.recover(grant, now)
-        self._cycle.move("grant_recovered")
+        self._free_since = now
+        if grant is not None:
+            self._watch.recover(grant, now)
+        self._cycle.move("recovered" if grant is None else "grant_recovered")
 
     # ---- the turnstile
 
     def _on_lost(self, detail: str) -> list[Command]:
-        self.status = None
+        self.status, self._link_detail = None, detail
         self._watch.arm.lost()
-        self._link_detail = detail
         self._lost_before_reached = self.cycle is Cycle.STARTING
         return []
 
@@ -237,38 +233,39 @@ class LaneMachine:
             return []
         if now.ms_since(sighting.read_at) > self.settings.limits.repeat_code_ms:
             return []  # whoever held it up may have left; who has not is read again
-        held = HeldScan(ScanId(self._ids.new("scan")), sighting.read_at, sighting.frame_at)
-        if self._free_since is not None and self._free_since.tick_ns > held.frame_at.tick_ns:
-            held.frame_at = self._free_since
-            held.began = max(held.began, self._free_since, key=lambda moment: moment.tick_ns)
-        self._hold(held, "code_read")
+        self._hold(HeldScan.of(ScanId(self._ids.new("scan")), sighting, self._free_since), "code_read")
         return self._read(sighting.text, now)
 
     def _read(self, text: str | None, now: Moment) -> list[Command]:
         """Begin with what is held up: everything that can be said of it without looking anything up."""
-        held, state = self._deciding("code"), self.lasting_state
-        if state == "closed":
-            return self._refuse(Reason.LANE_CLOSED, now)
-        if state == "faulted":
-            return self._refuse(Reason.TURNSTILE_UNAVAILABLE, now)
-        if text is None:
-            return self._refuse(Reason.UNREADABLE, now)
-        reading = examine_code(text, self._keys, now.at)
-        if not isinstance(reading, CodeReading):
-            held.mark = code_mark(text, self._keys)
-            return self._refuse(reading, now)
-        held.reading = reading
-        if reading.stale:
-            return self._refuse(Reason.STALE_CODE, now)
-        return [LookUp(held.scan_id, reading.ticket_id)]
+        return self._ask(SHUT.get(self.lasting_state) or self._deciding("code").read(text, self._keys, now), now)
+
+    def _ask(self, asked: LookUp | Reason, now: Moment) -> list[Command]:
+        return self._refuse(asked, now) if isinstance(asked, Reason) else [asked]
+
+    def _on_face(self, seen: FaceRecognised, now: Moment) -> list[Command]:
+        """A face alone: a scan like that of a code, except that nothing is said where none begins."""
+        held = self._faces.begun(seen, self._ids, now) if self.cycle is Cycle.IDLE and self.lasting_state == "ready" else None
+        if held is None:
+            return []
+        self._hold(held, "face_read")
+        return [held.look_up]
+
+    def _on_compared(self, answer: FaceAnswer, now: Moment) -> list[Command]:
+        held = self._deciding(type(answer).__name__)
+        reason = self._faces.answered(held, answer)
+        if reason is None:
+            return self._weigh(now)
+        refused = self._refuse(reason, now)
+        return [*refused, *self._faces.open_look(held, now)] if reason is Reason.FACE_UNSURE else refused
 
     def _follow(self, passed: OpenGrant, now: Moment) -> list[Command]:
         """The next person of the party, if there is one: decided on anew, with a grant and a pulse of his own."""
-        grant, reading = passed.grant, passed.reading
-        if reading is None or grant.member >= grant.party or self._leaving or self.lasting_state != "ready":
+        if passed.next_of_party is None or self._leaving or self.lasting_state != "ready":
             return []
-        self._hold(HeldScan(grant.scan_id, now, now, reading, follows=True), "party_follows")
-        return [LookUp(grant.scan_id, reading.ticket_id)]
+        held = HeldScan(passed.grant.scan_id, now, now, passed.next_of_party, follows=True)
+        self._hold(held, "party_follows")
+        return [held.look_up]
 
     def _weigh(self, now: Moment) -> list[Command]:
         held = self._deciding("ticket")
@@ -278,9 +275,12 @@ class LaneMachine:
         if held.party_is_over:
             self._release("party_over", now)
             return []
-        if held.order is not None:
+        if isinstance(held.order, TestScan):
             self._release("answered", now)
             return self._staff.tested(held, verdict, now)
+        if held.by_face_alone and verdict.reason is Reason.WRONG_MEDIUM:
+            self._release("face_only_compared", now)  # he did not ask to be let in by it: he will show his ticket
+            return []
         record, counter_in = held.record, self._watch.arm.counter_in
         if not verdict.admitted or record is None:
             return self._refuse(verdict.reason, now)
@@ -288,6 +288,8 @@ class LaneMachine:
             return self._refuse(Reason.LANE_BUSY, now)
         if self.lasting_state != "ready" or counter_in is None:
             return self._refuse(Reason.TURNSTILE_UNAVAILABLE, now)
+        if (question := self._faces.question(held, record)) is not None:
+            return [question]
         held.grant = self._journal.grant(held, record, verdict.warning, counter_in, now)
         return [StoreGrant(held.grant, record, use(record.usage, held.grant))]
 
@@ -298,6 +300,8 @@ class LaneMachine:
             raise self._cycle.impossible("GrantStored")
         self._watch.open = OpenGrant(grant, now, held.reading, held.frame_at, Latency(now.ms_since(held.began)))
         self._held = None
+        if grant.ticket_id is not None:
+            self._faces.granted(grant.ticket_id)
         self._cycle.move("grant_stored")
         answered = self._staff.admitted(held.order, grant) if held.order is not None else []
         return [PulseTurnstile(), *self._lamp.show("go", now), *answered]
@@ -311,14 +315,11 @@ class LaneMachine:
         return commands
 
     def _on_acknowledged(self, acknowledged: Moment) -> list[Command]:
-        opened = self._watch.open
-        if opened is None or opened.frame_at is None:
+        if not self._watch.acknowledged(acknowledged):
             raise self._cycle.impossible("PulseAcknowledged")
-        opened.acknowledged = True
-        opened.latency.open_ms = acknowledged.ms_since(opened.frame_at)
         return []
 
-    def _on_unconfirmed(self, failed: PulseUncertain | PulseUnsent, now: Moment) -> list[Command]:
+    def _on_unconfirmed(self, failed: PulseUnconfirmed, now: Moment) -> list[Command]:
         if self._watch.open is None:
             raise self._cycle.impossible(type(failed).__name__)
         self.status = None
@@ -339,41 +340,43 @@ class LaneMachine:
 
     # ---- staff
 
+    def _on_wish(self, ordered: ModeOrdered | PolicyOrdered) -> None:
+        if isinstance(ordered, ModeOrdered):
+            self.mode = ordered.mode
+        else:
+            self.admits = ordered.admits
+
     def _on_order(self, order: StaffOrder, now: Moment) -> list[Command]:
-        repeated = self._staff.repeated(order)
-        if repeated is not None:
+        if (repeated := self._staff.repeated(order)) is not None:
             return repeated
-        objection = self._staff.objection(order, self.lasting_state, self.cycle)
-        if objection is not None:
+        if isinstance(order, LookOrder):
+            return self._staff.looked(order, self._faces.look(order, now), now)
+        if (objection := self._staff.objection(order, self.lasting_state, self.cycle)) is not None:
             return self._staff.refuse(order, objection, now)
         if isinstance(order, AnnulLast):
             return self._staff.annul(order, now)
-        scan_id = ScanId(order.request_id)
-        self._hold(HeldScan(scan_id, now, now, order=order), "ordered")
+        held = HeldScan(ScanId(order.request_id), now, now, order=order)
+        self._hold(held, "ordered")
         if isinstance(order, TestScan):
             return self._read(order.code, now)
+        if isinstance(order, ConfirmFace):
+            return self._ask(SHUT.get(self.lasting_state) or self._faces.confirmed(held, order, now), now)
         assert isinstance(order, AdmitByHand)
         assert self._watch.arm.counter_in is not None
-        grant = self._journal.grant_by_hand(scan_id, order, self._watch.arm.counter_in, now)
-        self._deciding("AdmitByHand").grant = grant
-        return [StoreGrant(grant, None, None)]
+        held.grant = self._journal.grant_by_hand(held.scan_id, order, self._watch.arm.counter_in, now)
+        return [StoreGrant(held.grant, None, None)]
 
     # ---- small parts
 
     def _tell_state(self, now: Moment) -> list[Command]:
         """One event per edge of the lasting state."""
         state = self.lasting_state
-        self.detail = self._describe(state)
+        self.detail = described(state, self.status, self._link_detail)
         if state in (self._told_state, "starting"):
             return []
         self._told_state = state
         changed = self._journal.changed(state, self.detail, (self._watch.arm.counter_in, self._watch.arm.counter_out), now)
         return [AppendEvent(changed)]
-
-    def _describe(self, state: str) -> str:
-        if state == "faulted":
-            return self._link_detail if self.status is None else "the turnstile reports a fault"
-        return {"closed": "closed by order", "released": "fire release is asserted"}.get(state, "")
 
     def _close(self, trigger: str, outcome: GrantOutcome, now: Moment) -> list[Command]:
         """The open grant has come to its end."""
@@ -388,8 +391,7 @@ class LaneMachine:
 
     def _release(self, trigger: str, now: Moment) -> None:
         self._cycle.move(trigger)
-        self._held = None
-        self._free_since = now
+        self._held, self._free_since = None, now
 
     def _deciding(self, trigger: str) -> HeldScan:
         if self._held is None:

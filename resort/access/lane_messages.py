@@ -7,6 +7,7 @@ import msgspec
 from resort.access.entitlement import Attention, TicketRecord, Usage
 from resort.access.reasons import Reason
 from resort.clock import Moment
+from resort.face_rules import FaceDecision
 from resort.ids import GrantId, ScanId, TicketId
 from resort.messages import DecidedBy, GrantAnnulled, GrantIssued, GrantOutcome, JournalEvent, TicketExited
 from resort.ports import LaneMemory, Sighting, TurnstileStatus
@@ -32,6 +33,30 @@ class CodeSighted(Stimulus, frozen=True):
     """The reader saw a code, or something unreadable."""
 
     sighting: Sighting
+
+
+class FaceRecognised(Stimulus, frozen=True):
+    """A face alone was recognised (1:N, verdict pass); the moments are those of its newest frame and of the answer."""
+
+    decision: FaceDecision
+    frame_at: Moment
+    read_at: Moment
+
+
+class FaceAnswer(Stimulus, frozen=True):
+    """Base of the answers to `CompareFace`."""
+
+
+class FaceCompared(FaceAnswer, frozen=True):
+    """The answer to `CompareFace`; None: nobody's face is enrolled for that ticket."""
+
+    decision: FaceDecision | None
+
+
+class FaceAway(FaceAnswer, frozen=True):
+    """The face could not be compared: no frames, no answer, or none in time."""
+
+    detail: str
 
 
 class TicketFound(Stimulus, frozen=True):
@@ -64,16 +89,18 @@ class PulseAcknowledged(Stimulus, frozen=True):
     acknowledged: Moment
 
 
-class PulseUncertain(Stimulus, frozen=True):
+class PulseUnconfirmed(Stimulus, frozen=True):
+    """Base of what may come of a pulse besides its acknowledgement."""
+
+    detail: str
+
+
+class PulseUncertain(PulseUnconfirmed, frozen=True):
     """The turnstile did not confirm: the arm may or may not be unlocked."""
 
-    detail: str
 
-
-class PulseUnsent(Stimulus, frozen=True):
+class PulseUnsent(PulseUnconfirmed, frozen=True):
     """The pulse did not leave this process, or the controller refused it: the arm is as it was, for certain."""
-
-    detail: str
 
 
 class TurnstileSeen(Stimulus, frozen=True):
@@ -129,6 +156,26 @@ class TestScan(StaffOrder, frozen=True):
     code: str
 
 
+class LookOrder(StaffOrder, frozen=True):
+    """Base of orders on an open look that move nothing at the lane; `scan_id` is the refused scan's."""
+
+    scan_id: ScanId
+
+
+class ViewFace(LookOrder, frozen=True):
+    """See the two pictures."""
+
+
+class RejectFace(LookOrder, frozen=True):
+    """The two pictures show two people: the look is over."""
+
+
+class ConfirmFace(StaffOrder, frozen=True):
+    """The two pictures show one person: decide on his ticket again, without comparing."""
+
+    scan_id: ScanId
+
+
 class StaffOutcome(msgspec.Struct, frozen=True):
     """What came of a staff order: `ok`, or the stable code of a reason, with its sentence. A test scan always has a reason,
     `admitted` among them."""
@@ -150,6 +197,20 @@ class LookUp(Command, frozen=True):
 
     scan_id: ScanId
     ticket_id: TicketId
+
+
+class CompareFace(Command, frozen=True):
+    """Compare who stands there with the ticket's holder (1:1); answer with `FaceCompared` or `FaceAway`."""
+
+    scan_id: ScanId
+    ticket_id: TicketId
+
+
+class OpenLook(Command, frozen=True):
+    """Keep the picture of who stands there for staff, for so many seconds; no answer."""
+
+    scan_id: ScanId
+    look_s: int
 
 
 class StoreGrant(Command, frozen=True):

@@ -28,6 +28,11 @@ class OpenGrant(msgspec.Struct):
     latency: Latency = msgspec.field(default_factory=Latency)
     acknowledged: bool = False  # the turnstile confirmed the pulse to this very process
 
+    @property
+    def next_of_party(self) -> CodeReading | None:
+        """What lets the next person of the party in, if there is one; nothing after a restart."""
+        return self.reading if self.grant.member < self.grant.party else None
+
 
 class Accounted(msgspec.Struct, frozen=True):
     """What one reading told. `trigger` and `outcome` of the open grant, if it has come to its end; turns without a grant."""
@@ -66,6 +71,14 @@ class PassageWatch:
             self.open = None
         self.arm.seen(status)
         return Accounted(trigger, outcome, uncontrolled)
+
+    def acknowledged(self, at: Moment) -> bool:
+        """The controller confirmed the pulse of the open grant at that moment; False: none that this process pulsed is open."""
+        if self.open is None or self.open.frame_at is None:
+            return False
+        self.open.acknowledged = True
+        self.open.latency.open_ms = at.ms_since(self.open.frame_at)
+        return True
 
     def not_pulsed(self, now: Moment) -> GrantOutcome:
         """The open grant never reached the arm: from now on no turn is its."""

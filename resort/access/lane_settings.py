@@ -6,7 +6,7 @@ import msgspec
 
 from resort.access.gate_rules import GateRules, gate_rules
 from resort.ids import GateId, LaneId
-from resort.site import Direction, GateSite, LaneClass, LaneLimits, LaneSite, Site
+from resort.site import Direction, FaceAwayPolicy, FacesSite, FaceUse, GateSite, LaneClass, LaneLimits, LaneSite, Site
 
 
 class LaneSettings(msgspec.Struct, frozen=True):
@@ -19,6 +19,9 @@ class LaneSettings(msgspec.Struct, frozen=True):
     zone: ZoneInfo  # the time zone
     direction: Direction = "entry"
     rules: GateRules | None = None  # None: a gate with no zone, lift or intervals
+    faces: FaceUse = "off"
+    face_away: FaceAwayPolicy = "admit"
+    look_s: int = 20  # how long staff may confirm a face
 
     @property
     def gate(self) -> GateRules:
@@ -28,4 +31,16 @@ class LaneSettings(msgspec.Struct, frozen=True):
 
 def lane_settings(site: Site, gate: GateSite, lane: LaneSite) -> LaneSettings:
     """Everything the site file says of one lane."""
-    return LaneSettings(gate.id, lane.id, lane.lane_class, site.lane_limits, site.zone, lane.direction, gate_rules(site, gate))
+    faces, rules = site.faces or FacesSite(), gate_rules(site, gate)
+    return LaneSettings(
+        gate.id,
+        lane.id,
+        lane.lane_class,
+        site.lane_limits,
+        site.zone,
+        lane.direction,
+        rules,
+        lane.faces if site.faces is not None else "off",
+        faces.when_away,
+        faces.look_s,
+    )

@@ -14,8 +14,12 @@ from resort.access.lane_messages import (
     Answer,
     AppendEvent,
     Command,
+    ConfirmFace,
+    LookOrder,
+    RejectFace,
     StaffOrder,
     StaffOutcome,
+    ViewFace,
 )
 from resort.access.lane_scan import HeldScan
 from resort.access.reasons import Reason, explain
@@ -26,12 +30,19 @@ from resort.site import Direction
 from resort.texts import Text
 
 REMEMBERED = 32  # orders that are not carried out again when they are repeated
+_ACTIONS: dict[type[StaffOrder], str] = {
+    AdmitByHand: "admit_by_hand",
+    AnnulLast: "annul_last",
+    ViewFace: "view_face",
+    RejectFace: "reject_face",
+    ConfirmFace: "confirm_face",
+}
 DONE = Text("已完成", "Done")
 
 
 def action_of(order: StaffOrder) -> str:
     """The order's stable name in the journal."""
-    return "admit_by_hand" if isinstance(order, AdmitByHand) else "annul_last" if isinstance(order, AnnulLast) else "test_scan"
+    return _ACTIONS.get(type(order), "test_scan")
 
 
 class StaffDesk:
@@ -82,8 +93,15 @@ class StaffDesk:
         return self._told(held.order, outcome, now)
 
     def admitted(self, order: StaffOrder, grant: GrantIssued) -> list[Command]:
-        """The grant by hand is stored."""
-        return self._done(order, None, GrantId(grant.event_id))
+        """The grant that staff ordered is stored."""
+        return self._done(order, grant.ticket_id, GrantId(grant.event_id))
+
+    def looked(self, order: LookOrder, ticket_id: TicketId | None, now: Moment) -> list[Command]:
+        """Staff see the pictures of an open look at that ticket, or say that they show two people; None: it is over."""
+        if ticket_id is None:
+            return self.refuse(order, Reason.LOOK_OVER, now)
+        acted = self._journal.acted(order, action_of(order), "ok", ticket_id, now)
+        return [AppendEvent(acted), *self._done(order, ticket_id, None)]
 
     def annul(self, order: AnnulLast, now: Moment) -> list[Command]:
         """Give the last guest's entry back."""
@@ -92,7 +110,7 @@ class StaffDesk:
         annulled = self._journal.annulled(last, order, now)
         return [AmendTicket(annulled), *self._done(order, annulled.ticket_id, annulled.grant_id)]
 
-    def _done(self, order: StaffOrder, ticket_id: TicketId | None, grant_id: GrantId) -> list[Command]:
+    def _done(self, order: StaffOrder, ticket_id: TicketId | None, grant_id: GrantId | None) -> list[Command]:
         answer = Answer(order.request_id, StaffOutcome("ok", DONE, ticket_id, grant_id))
         self._carried_out[order.request_id] = answer
         if len(self._carried_out) > REMEMBERED:

@@ -46,6 +46,9 @@ class Reason(StrEnum):
     EXIT_LANE = "exit_lane"
     GRANT_OPEN = "grant_open"
     NOTHING_TO_ANNUL = "nothing_to_annul"
+    FACE_UNSURE = "face_unsure"
+    FACE_OF_ANOTHER = "face_of_another"
+    LOOK_OVER = "look_over"
 
 
 EXPLANATIONS: dict[Reason, Text] = {
@@ -88,6 +91,9 @@ EXPLANATIONS: dict[Reason, Text] = {
     Reason.EXIT_LANE: Text("此通道只供离开", "This lane is an exit"),
     Reason.GRANT_OPEN: Text("上一次放行尚未结束", "The last grant has no outcome yet"),
     Reason.NOTHING_TO_ANNUL: Text("没有可撤销的放行", "There is no grant to annul"),
+    Reason.FACE_UNSURE: Text("请稍候, 工作人员正在确认", "One moment, please; our staff will have a look"),
+    Reason.FACE_OF_ANOTHER: Text("此票与持票人不符, 请联系工作人员", "This ticket is somebody else's; please ask our staff"),
+    Reason.LOOK_OVER: Text("确认时间已过, 请重新出示票码", "It is too late to confirm this; please show the ticket again"),
 }
 
 

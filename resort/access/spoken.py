@@ -70,6 +70,9 @@ _BY_REASON: dict[Reason, SpokenText] = {
     Reason.EXIT_LANE: _said("此通道只供离开", "呢条通道只供离开", "This lane is an exit"),
     Reason.GRANT_OPEN: _said("上一次放行尚未结束", "前一次放行仲未完", "The last grant is still open"),
     Reason.NOTHING_TO_ANNUL: _said("没有可撤销的放行", "冇得取消", "There is nothing to take back"),
+    Reason.FACE_UNSURE: _said("请稍候, 工作人员确认", "请等阵, 职员睇紧", "One moment, our staff will look"),
+    Reason.FACE_OF_ANOTHER: _said("请联系工作人员", "请搵职员帮手", "Please ask our staff"),
+    Reason.LOOK_OVER: _said("请重新出示票码", "请再出示个码", "Please show your ticket again"),
 }
 USE_FAST_LANE = "use_fast_lane"  # the ticket is for the fast lane only, and was shown elsewhere
 SPOKEN: dict[str, SpokenText] = {

@@ -19,10 +19,14 @@ from resort.access.lane_messages import (
     Answer,
     AppendEvent,
     Command,
+    CompareFace,
+    FaceAway,
+    FaceCompared,
     GrantConflicted,
     GrantStored,
     LedgerFailed,
     LookUp,
+    OpenLook,
     PulseAcknowledged,
     PulseTurnstile,
     PulseUncertain,
@@ -37,7 +41,8 @@ from resort.access.lane_messages import (
 from resort.access.lane_settings import LaneSettings
 from resort.access.usage import use
 from resort.clock import ManualClock
-from resort.ids import GateId, LaneId, SeededIds, TicketId
+from resort.face_rules import FaceDecision, FaceReason, FaceVerdict
+from resort.ids import GateId, LaneId, ScanId, SeededIds, TicketId
 from resort.messages import GrantAnnulled, GrantOutcome, TicketExited
 from resort.site import Direction, LaneLimits
 from sim.day import at_once
@@ -60,12 +65,20 @@ _SINGLE = Entitlement("single", "adult", date(2026, 12, 12), 1, ("standard",))
 SOLD: dict[TicketId, Entitlement] = {
     SINGLE: _SINGLE,
     GROUP: msgspec.structs.replace(_SINGLE, entries=2, party=3),
-    SEASON: msgspec.structs.replace(_SINGLE, entries=None, valid_until=date(2027, 4, 5)),
+    SEASON: msgspec.structs.replace(
+        _SINGLE, entries=None, valid_until=date(2027, 4, 5), media=("printed", "phone", "card", "face")
+    ),
     COMPANION: msgspec.structs.replace(_SINGLE, entries=None, companion_of=SEASON, valid_until=date(2027, 4, 5)),
 }
 CODES = {ticket_id: issue_code(ticket_id, KEYS) for ticket_id in SOLD}
 LedgerFault = Literal["", "away", "answer lost"]
+FaceAnswered = Literal["nobody", "pass", "look", "refuse", "away"]
 PulseFault = Literal["", "unsent", "lost", "unconfirmed"]
+
+
+def face_decision(verdict: FaceVerdict, holder: TicketId | None = None) -> FaceDecision:
+    """What the pool would answer."""
+    return FaceDecision(verdict=verdict, reason=FaceReason.MATCH, score=0.5, threshold=0.43, holder=holder, model_id="played")
 
 
 class WorldLane:
@@ -73,7 +86,9 @@ class WorldLane:
 
     def __init__(self, name: str, clock: ManualClock, ledger: MemoryLedger) -> None:
         rules, direction = PLACES[name]
-        self.settings = LaneSettings(rules.gate_id, LaneId(name), "standard", LaneLimits(), ZONE, direction, rules)
+        self.settings = LaneSettings(
+            rules.gate_id, LaneId(name), "standard", LaneLimits(), ZONE, direction, rules, "identify", "look"
+        )
         self.clock, self.ledger = clock, ledger
         self.waiting: deque[Command] = deque()
         self.counter_in, self.turns = 7, 0
@@ -83,6 +98,8 @@ class WorldLane:
         self.answers: list[Answer] = []
         self.ledger_fault: LedgerFault = ""
         self.pulse_fault: PulseFault = ""
+        self.face: FaceAnswered = "nobody"
+        self.looks: list[ScanId] = []  # opened for staff, newest last
         self._granted = ""
         self._starts = 0
         self.restart()
@@ -132,6 +149,10 @@ class WorldLane:
                 if self.ledger_fault:
                     return LedgerFailed("gone")
                 return TicketFound(at_once(self.ledger.find(command.ticket_id)))
+            case CompareFace():
+                return self._compare()
+            case OpenLook():
+                self.looks.append(command.scan_id)
             case StoreGrant():
                 return self._store(command)
             case PulseTurnstile():
@@ -150,6 +171,11 @@ class WorldLane:
             case Answer():
                 self.answers.append(command)
         return None
+
+    def _compare(self) -> Stimulus:
+        if self.face == "away":
+            return FaceAway("gone")
+        return FaceCompared(None if self.face == "nobody" else face_decision(FaceVerdict(self.face)))
 
     def _store(self, command: StoreGrant) -> Stimulus:
         if self.ledger_fault == "away":

@@ -10,9 +10,22 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from resort.access.entitlement import Usage, persons_allowed
-from resort.access.lane_messages import AdmitByHand, AnnulLast, CodeSighted, ModeOrdered, PolicyOrdered, TestScan, TurnstileLost
+from resort.access.lane_messages import (
+    AdmitByHand,
+    AnnulLast,
+    CodeSighted,
+    ConfirmFace,
+    FaceRecognised,
+    ModeOrdered,
+    PolicyOrdered,
+    RejectFace,
+    TestScan,
+    TurnstileLost,
+    ViewFace,
+)
 from resort.access.usage import use
 from resort.clock import ManualClock
+from resort.face_rules import FaceVerdict
 from resort.history import HistoryCheck
 from resort.ids import TicketId
 from resort.messages import (
@@ -23,12 +36,25 @@ from resort.messages import (
     GrantReleased,
     PassageConfirmed,
     PassageUncontrolled,
+    ScanRefused,
     TicketEvent,
     TicketExited,
 )
 from resort.ports import Sighting
 from sim.memory_ledger import MemoryLedger
-from tests.property.lane_world import CODES, COMPANION, INTERVAL_S, PLACES, SEASON, SOLD, LedgerFault, PulseFault, WorldLane
+from tests.property.lane_world import (
+    CODES,
+    COMPANION,
+    INTERVAL_S,
+    PLACES,
+    SEASON,
+    SOLD,
+    FaceAnswered,
+    LedgerFault,
+    PulseFault,
+    WorldLane,
+    face_decision,
+)
 from tests.unit.resort.access.lane_stand import LaneStand
 
 EXAMPLES = int(os.environ.get("LANE_EXAMPLES", "150"))
@@ -120,6 +146,30 @@ class LaneWorld(RuleBasedStateMachine):
         if what == "test" and not lane.waiting:
             assert not any(isinstance(event, TicketEvent) for event in self.ledger.journal[before:])
 
+    @rule(name=lanes, answers=st.sampled_from(["nobody", "nobody", "pass", "look", "refuse", "away"]))
+    def faces_are(self, name: str, answers: FaceAnswered) -> None:
+        self.lanes[name].face = answers
+
+    @rule(
+        name=lanes,
+        ticket_id=st.sampled_from(sorted(SOLD)),
+        verdict=st.sampled_from(FaceVerdict),
+        age_ms=st.sampled_from([0, 300, 1_500]),
+        steps=st.integers(0, 6),
+    )
+    def face_alone(self, name: str, ticket_id: TicketId, verdict: FaceVerdict, age_ms: int, steps: int) -> None:
+        now = self.clock.now()
+        self.lanes[name].give(FaceRecognised(face_decision(verdict, ticket_id), now.after_ms(-age_ms), now))
+        self.lanes[name].work(steps)
+
+    @rule(name=lanes, what=st.sampled_from([ConfirmFace, ConfirmFace, RejectFace, ViewFace]), steps=st.integers(0, 4))
+    def staff_look(self, name: str, what: type[ConfirmFace], steps: int) -> None:
+        lane = self.lanes[name]
+        if lane.looks:
+            self.orders += 1
+            lane.give(what(f"look {self.orders}", "anna", lane.looks[-1]))
+            lane.work(steps)
+
     @rule(name=lanes, how=st.sampled_from(["", "", "away", "answer lost"]))
     def ledger_breaks(self, name: str, how: LedgerFault) -> None:
         self.lanes[name].ledger_fault = how
@@ -157,6 +207,20 @@ class LaneWorld(RuleBasedStateMachine):
                 self.folded[event.ticket_id] = use(self.folded[event.ticket_id], event)
         self.read = len(self.ledger.journal)
         assert self.folded == {ticket_id: record.usage for ticket_id, record in self.ledger.tickets.items()}
+
+    @invariant()
+    def no_other_face_is_let_in(self) -> None:
+        looked: set[TicketId | None] = set()
+        for event in self.ledger.journal:
+            if isinstance(event, ScanRefused) and event.reason == "face_unsure":
+                looked.add(event.ticket_id)
+            if isinstance(event, GrantIssued) and not event.face_by:
+                assert event.face is None or event.face.verdict is FaceVerdict.PASS
+                assert not event.face_away  # as these lanes let staff look then
+            elif isinstance(event, GrantIssued):
+                assert event.ticket_id in looked
+            if isinstance(event, GrantIssued) and event.medium == "face":
+                assert event.ticket_id == SEASON  # the only one that a face alone opens
 
     @invariant()
     def nobody_passes_beyond_what_is_allowed(self) -> None:
@@ -254,6 +318,15 @@ def test_control_the_world_lets_everything_happen_at_least_once() -> None:
     world.look("summit-1", 9)
     for ticket_id in SOLD:
         world.go_through("north-1", CODES[ticket_id], 1)
+    world.time_passes(130_000)
+    world.faces_are("summit-1", "look")
+    world.hold_up("summit-1", CODES[SEASON], 0, 9)
+    world.staff_look("summit-1", ConfirmFace, 9)
+    world.time_passes(130_000)
+    world.look("summit-1", 9)
+    world.face_alone("summit-1", SEASON, FaceVerdict.PASS, 0, 9)
+    grants = [event for event in world.ledger.journal if isinstance(event, GrantIssued)]
+    assert [(grant.medium, grant.face_by) for grant in grants[-2:]] == [("printed", "anna"), ("face", "")]
     kinds = Counter(type(event) for event in world.ledger.journal)
     assert kinds[PassageConfirmed] >= 6
     assert kinds[PassageUncontrolled] >= 1
