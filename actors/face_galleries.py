@@ -11,7 +11,7 @@ from datetime import date
 import msgspec
 
 from actors.face_messages import ShardRanking, face_shard
-from ml_models.face_embedder import Vector, cosine, fused, unpacked
+from ml_models.face_embedder import Vector, cosine, unpacked
 from ml_models.face_gallery import Gallery
 from resort.errors import Invalid
 from resort.face_rules import merged
@@ -101,9 +101,9 @@ class FaceGalleries:
         if here is None:
             raise Invalid("gate", f"there is no gate {gate_id}")
         galleries = [gallery for places, gallery in self._galleries.items() if not places or places & here]
-        queries = [fused(vectors), *vectors]
-        found = [gallery.rank(queries) for gallery in galleries]
-        whole, *frames = (merged([of_gallery[number] for of_gallery in found]) for number in range(len(queries)))
+        found = [gallery.rank_frames(vectors) for gallery in galleries]
+        whole = merged([of_all for of_all, _ in found])
+        frames = (merged([of_each[number] for _, of_each in found]) for number in range(len(vectors)))
         return ShardRanking(sum(len(gallery) for gallery in galleries), whole, tuple(frames))
 
     def _place(self, face: StoredFace) -> None:

@@ -59,7 +59,9 @@ async def measure(seed: int, seconds: float, told: Callable[[str], None]) -> Mea
     figures |= _end_to_end(frame, galleries[SIZES[-1]], seconds)
     galleries.clear()
     told("measuring the inference pool …")
-    figures |= await pool_figures(seed, jpeg(frame), seconds)
+    pooled, idle = await pool_figures(seed, jpeg(frame), seconds)
+    figures |= pooled
+    limits |= idle
     told("comparing the photographs, with OpenCV's word on them …")
     figures |= _likeness(pictures)
     ratios = {

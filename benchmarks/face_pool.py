@@ -74,8 +74,9 @@ class RandomFaces:
         return FaceChange(number + 1, ticket_id, face)
 
 
-async def pool_figures(seed: int, frame: bytes, seconds: float) -> dict[str, float]:
-    """`frame`: a lane camera's JPEG of somebody. Raises PartMissing, Unavailable."""
+async def pool_figures(seed: int, frame: bytes, seconds: float) -> tuple[dict[str, float], dict[str, float]]:
+    """Figures, and as a limit what two calls at once cost that do nothing. `frame`: a lane camera's JPEG of somebody. Raises
+    PartMissing, Unavailable."""
     today = SystemClock().now().at.date()
     real = _stored(frame, today)
     site = Site(
@@ -88,7 +89,8 @@ async def pool_figures(seed: int, frame: bytes, seconds: float) -> dict[str, flo
         figures = {"pool_ready_s": clock.now().ms_since(began) / 1000}
         fresh = _fresh(frame)
         window = [next(fresh) for _ in range(FRAMES)]
-        seen = await RayInference(0).see(window)
+        links = [RayInference(shard) for shard in range(SHARDS)]
+        seen = await links[0].see(window)
         decision = await client.identify(GATE, window)
         figures["pool_holder_found"] = float(decision.holder == real.ticket_id and decision.holders == HOLDERS)
 
@@ -100,11 +102,12 @@ async def pool_figures(seed: int, frame: bytes, seconds: float) -> dict[str, flo
             "pool_next_frame": next_frame,
             "pool_three_frames": lambda: client.identify(GATE, [next(fresh) for _ in range(FRAMES)]),
             "pool_compare": lambda: client.compare(real.ticket_id, [next(fresh)]),
-            "pool_rank_1e5": lambda: _rank(seen),
+            "pool_rank_1e5": lambda: _rank(links, seen),
         }
         for name, call in calls.items():
             figures[f"{name}_p50_ms"], figures[f"{name}_p99_ms"] = await _timed(call, seconds)
-    return figures
+        idle_ms, _ = await _timed(client.figures, seconds)
+    return figures, {"pool_idle_calls_p50_ms": idle_ms}
 
 
 def _stored(frame: bytes, today: date) -> StoredFace:
@@ -125,8 +128,8 @@ def _fresh(frame: bytes) -> Iterator[bytes]:
     return (frame + number.to_bytes(8, "big") for number in count())
 
 
-async def _rank(seen: SeenFrames) -> None:
-    await asyncio.gather(*(RayInference(shard).rank(GATE, seen) for shard in range(SHARDS)))
+async def _rank(links: Sequence[RayInference], seen: SeenFrames) -> None:
+    await asyncio.gather(*(link.rank(GATE, seen) for link in links))
 
 
 async def _timed(call: Callable[[], Awaitable[object]], seconds: float) -> tuple[float, float]:

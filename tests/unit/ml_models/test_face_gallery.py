@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml_models.face_embedder import LENGTH, Vector, normalised
+from ml_models.face_embedder import LENGTH, Vector, fused, normalised
 from ml_models.face_gallery import BLOCK, Gallery
 from resort.errors import Invalid
 from resort.face_rules import NOBODY, FaceReason, FaceVerdict, Ranking
@@ -71,6 +71,29 @@ def test_any_changes_leave_what_was_changed(changes: list[tuple[int, int, bool]]
         )
     for holder, vector in held.items():
         assert gallery.likeness(holder, vector) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, BLOCK + 7])
+@pytest.mark.parametrize("frames", [1, 2, 3, 4, 5])
+def test_frames_rank_like_their_fused_vector_and_each_by_itself(size: int, frames: int) -> None:
+    held = directions(3, size)
+    gallery = filled(held)
+    somebody = held[0] if held else directions(4, 1)[0]
+    seen = [near(somebody, 100 + number, 0.7) for number in range(frames)]
+    whole, each = gallery.rank_frames(seen)
+    assert_alike(whole, plainly({f"h{number}": vector for number, vector in enumerate(held)}, fused(seen)))
+    assert len(each) == frames
+    for found, expected in zip(each, gallery.rank(seen), strict=True):
+        assert_alike(found, expected)
+
+
+def test_frames_that_cancel_each_other_are_refused() -> None:
+    (vector,) = directions(5, 1)
+    for gallery in (filled(directions(6, 3)), filled([])):
+        with pytest.raises(Invalid):
+            gallery.rank_frames([vector, -vector])
+        with pytest.raises(Invalid):
+            gallery.rank_frames([])
 
 
 def test_who_is_removed_is_gone_at_once_and_from_memory_too() -> None:
