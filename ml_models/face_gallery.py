@@ -89,7 +89,7 @@ class Gallery:
         scores = self._scores(np.stack(queries))
         # The fused vector is the mean of the frames' at length 1, so its likeness is the mean of theirs over that length.
         length = float(np.linalg.norm(np.mean(queries, axis=0, dtype=np.float32)))
-        whole = self._ranked(np.sum(scores, axis=0, dtype=np.float32) / np.float32(length * len(scores)))
+        whole = self._ranked(scores.sum(axis=0, dtype=np.float32) / np.float32(length * len(scores)))
         return whole, [self._ranked(row) for row in scores]
 
     def identify(self, vectors: Sequence[Vector], faces: int = 1, rule: OneToMany | None = None) -> FaceDecision:
@@ -97,12 +97,12 @@ class Gallery:
         whole, frames = self.rank_frames(vectors) if vectors else (Ranking(), [])
         return (rule or OneToMany()).decide(whole, frames, len(self), faces)
 
-    def _scores(self, queries: npt.NDArray[np.float32]) -> list[Scores]:
+    def _scores(self, queries: npt.NDArray[np.float32]) -> Scores:
         """Likeness to every holder, for each query. Several queries go over the rows in blocks that stay in the cache; one goes
         by einsum, which keeps to its thread: BLAS takes all cores for it, and twice the processor time."""
         held = self._matrix[: len(self._holders)]
         if len(queries) == 1:
-            return [np.einsum("ij,j->i", held, queries[0])]
+            return np.einsum("ij,j->i", held, queries[0])[None]
         scores = np.empty((len(queries), len(held)), np.float32)
         parts = [slice(first, first + TOGETHER) for first in range(0, len(queries), TOGETHER)]
         across = [np.ascontiguousarray(queries[part].T) for part in parts]
@@ -110,7 +110,7 @@ class Gallery:
             block = held[start : start + BLOCK]
             for part, columns in zip(parts, across, strict=True):
                 scores[part, start : start + BLOCK] = (block @ columns).T
-        return list(scores)
+        return scores
 
     def _ranked(self, row: Scores) -> Ranking:
         place = int(row.argmax())
