@@ -101,9 +101,10 @@ class Gallery:
         """Likeness to every holder, for each query. Several queries go over the rows in blocks that stay in the cache; one goes
         by einsum, which keeps to its thread: BLAS takes all cores for it, and twice the processor time."""
         held = self._matrix[: len(self._holders)]
-        if len(queries) == 1:
-            return np.einsum("ij,j->i", held, queries[0])[None]
         scores = np.empty((len(queries), len(held)), np.float32)
+        if len(queries) == 1:
+            np.einsum("ij,j->i", held, queries[0], out=scores[0])
+            return scores
         parts = [slice(first, first + TOGETHER) for first in range(0, len(queries), TOGETHER)]
         across = [np.ascontiguousarray(queries[part].T) for part in parts]
         for start in range(0, len(held), BLOCK):
