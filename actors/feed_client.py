@@ -1,13 +1,25 @@
-"""`FeedSource` and `GateControl` over Ray."""
+"""`FeedSource`, `GateControl` and `LookControl` over Ray."""
 
 from typing import Any, get_args
 
 from actors.calls import actor, ask
 from actors.names import FEED, gate_name
-from resort.access.lane_messages import AdmitByHand, AnnulLast, LaneMode, StaffOrder, StaffOutcome, TestScan
+from resort.access.lane_messages import (
+    AdmitByHand,
+    AnnulLast,
+    ConfirmFace,
+    LaneMode,
+    RejectFace,
+    StaffOrder,
+    StaffOutcome,
+    TestScan,
+    ViewFace,
+)
 from resort.errors import Invalid, NotFound
 from resort.feed import FeedFrame
 from resort.figures import SiteFigures
+from resort.ids import ScanId
+from resort.lane_looks import LiveLook
 from resort.site import LaneClass, Site
 
 
@@ -26,7 +38,7 @@ class RayFeed:
 
 
 class RayGates:
-    """The gate actors as a `GateControl`."""
+    """The gate actors as a `GateControl` and a `LookControl`."""
 
     def __init__(self, site: Site) -> None:
         self._gate_of = {str(lane.id): str(gate.id) for gate, lane in site.lanes()}
@@ -53,6 +65,20 @@ class RayGates:
     async def test_scan(self, lane_id: str, request_id: str, by: str, code: str) -> StaffOutcome:
         """See the port."""
         return await self._order(lane_id, TestScan(request_id, by, code))
+
+    async def view_face(self, lane_id: str, request_id: str, by: str, scan_id: str) -> LiveLook:
+        """See the port."""
+        order = ViewFace(request_id, by, ScanId(scan_id))
+        look: LiveLook = await ask(self._gate(lane_id).view_face.remote(lane_id, order), "The lane")
+        return look
+
+    async def confirm_face(self, lane_id: str, request_id: str, by: str, scan_id: str) -> StaffOutcome:
+        """See the port."""
+        return await self._order(lane_id, ConfirmFace(request_id, by, ScanId(scan_id)))
+
+    async def reject_face(self, lane_id: str, request_id: str, by: str, scan_id: str) -> StaffOutcome:
+        """See the port."""
+        return await self._order(lane_id, RejectFace(request_id, by, ScanId(scan_id)))
 
     async def _order(self, lane_id: str, order: StaffOrder) -> StaffOutcome:
         outcome: StaffOutcome = await ask(self._gate(lane_id).order_staff.remote(lane_id, order), "The lane")

@@ -20,11 +20,12 @@ from actors.ledger_links import GateOrders, Handover, PeerGate, Route, Standing
 from actors.names import NAMESPACE, lane_name
 from actors.replay import replay
 from resort.access.entitlement import TicketRecord, Usage
-from resort.access.lane_messages import LaneMode, StaffOrder, StaffOutcome
+from resort.access.lane_messages import LaneMode, StaffOrder, StaffOutcome, ViewFace
 from resort.clock import Clock, SystemClock
 from resort.errors import NotFound
 from resort.guards import Guards
 from resort.ids import EventId, GateId, LaneId, RandomIds, TicketId
+from resort.lane_looks import LiveLook
 from resort.messages import StaffActed, TicketChanged, TicketEvent
 from resort.ports import Conflict, LaneMemory
 from resort.site import LaneClass, Site
@@ -162,6 +163,13 @@ class GateActor:
         lane = actor(lane_name(self._hosts[lane_id]), "The lane")
         outcome: StaffOutcome = await ask(lane.order_staff.remote(lane_id, order), "The lane", ORDER_S)
         return outcome
+
+    async def view_face(self, lane_id: str, order: ViewFace) -> LiveLook:
+        """Likewise, for the picture of an open look."""
+        self._check_lane(lane_id)
+        lane = actor(lane_name(self._hosts[lane_id]), "The lane")
+        look: LiveLook = await ask(lane.view_face.remote(lane_id, order), "The lane", ORDER_S)
+        return look
 
     async def close(self) -> None:
         """Free the stores."""

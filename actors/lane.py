@@ -17,6 +17,7 @@ from ray.exceptions import RayError
 
 from actors.collecting import collect_seldom
 from actors.gate_links import GateLink, RayJournal, spool_path
+from actors.lane_face_parts import lane_faces
 from actors.lane_ledger import LaneLedger
 from actors.lane_report import LaneReport
 from actors.lane_results import LaneResults, NoResults, lane_results
@@ -30,13 +31,14 @@ from devices.code_source import code_source
 from devices.modbus_bus import BusRegistry
 from devices.profile import load_profile
 from devices.turnstile import open_turnstile
-from resort.access.lane_messages import LaneMode, StaffOrder, StaffOutcome
+from resort.access.lane_messages import ConfirmFace, LaneMode, RejectFace, StaffOrder, StaffOutcome, ViewFace
 from resort.access.lane_settings import lane_settings
 from resort.access.rules import NOBODY_ELSE
 from resort.clock import SystemClock
 from resort.errors import Busy, SpoolFull
 from resort.guards import Guards
 from resort.ids import GateId, LaneId, RandomIds
+from resort.lane_looks import LiveLook
 from resort.ports import Turnstile
 from resort.site import GateSite, LaneClass, LaneSite, Site
 from storage.key_holders import KeyHolder
@@ -93,8 +95,9 @@ class LaneActor:
             results = lane_results(hosting.site, lane, Path(hosting.phrases), self._buses, self._clock)
             self._results.append(results)
             runtime = LaneRuntime(
-                settings, mode, keys, ledger, turnstile, source, self._clock, self._ids, self._end_process, results
-            )
+                settings, mode, keys, ledger, turnstile, source, self._clock, self._ids, self._end_process, results,
+                lane_faces(hosting.site, gate, lane, source, self._clock),
+            )  # fmt: skip
             self._lanes[lane.id] = runtime
             if orders is not None and lane.id in orders.policies:
                 runtime.order_policy(orders.policies[lane.id])
@@ -116,7 +119,18 @@ class LaneActor:
 
     async def order_staff(self, lane_id: str, order: StaffOrder) -> StaffOutcome:
         """Carry out what staff order at a hosted lane; idempotent by its id. Raises Busy, Unavailable."""
-        return await self._lanes[lane_id].order(order)
+        lane = self._lanes[lane_id]
+        outcome = await lane.order(order)
+        if lane.faces is not None and isinstance(order, ConfirmFace | RejectFace) and outcome.outcome == "ok":
+            lane.faces.close_look(order.scan_id)
+        return outcome
+
+    async def view_face(self, lane_id: str, order: ViewFace) -> LiveLook:
+        """The picture of an open look, once it is journaled who sees it. Raises Busy, Unavailable."""
+        lane = self._lanes[lane_id]
+        outcome = await lane.order(order)
+        seen = lane.faces is not None and outcome.outcome == "ok"
+        return LiveLook(outcome, lane.faces.picture(order.scan_id) if seen and lane.faces is not None else None)
 
     async def report(self) -> list[LaneReport]:
         """How the hosted lanes stand now."""

@@ -11,11 +11,14 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
+from functools import partial
 
-from actors.lane_report import LaneReport
+from actors.lane_faces import LaneFaces, LaneFaceWork, NoFaces
+from actors.lane_report import LaneReport, reader_silent_s, report_of
 from actors.lane_results import NoResults, Results
 from resort.access.codes import SiteKeys
 from resort.access.entitlement import TicketRecord
+from resort.access.lane_cycle import Cycle
 from resort.access.lane_machine import LaneMachine
 from resort.access.lane_messages import (
     AmendTicket,
@@ -23,12 +26,14 @@ from resort.access.lane_messages import (
     AppendEvent,
     CodeSighted,
     Command,
+    CompareFace,
     GrantConflicted,
     GrantStored,
     LaneMode,
     LedgerFailed,
     LookUp,
     ModeOrdered,
+    OpenLook,
     PolicyOrdered,
     PulseAcknowledged,
     PulseTurnstile,
@@ -49,11 +54,11 @@ from resort.access.lane_settings import LaneSettings
 from resort.access.lane_voice import LaneVoice, TellGuest
 from resort.access.reasons import Reason
 from resort.access.usage import use
-from resort.clock import Clock, Moment
+from resort.clock import Clock
 from resort.errors import Busy, LedgerUnavailable, SpoolFull, TurnstileUnreachable, Unavailable
 from resort.ids import GrantId, IdSource, TicketId
 from resort.messages import GrantAnnulled, GrantIssued, GrantOutcome, GrantReleased, JournalEvent, TicketExited
-from resort.ports import AdmissionLedger, Audible, CodeSource, LaneMemory, Recalling, Turnstile
+from resort.ports import AdmissionLedger, CodeSource, LaneMemory, Recalling, Turnstile
 from resort.site import LaneClass
 
 RETRY_S = 0.1
@@ -78,6 +83,7 @@ class LaneRuntime:
         ids: IdSource,
         on_fatal: Callable[[BaseException], None],
         results: Results | None = None,
+        faces: LaneFaces | None = None,
     ) -> None:
         self.settings = settings
         self.machine = LaneMachine(settings, keys, ids)
@@ -91,6 +97,8 @@ class LaneRuntime:
         self._on_fatal = on_fatal
         self._voice = LaneVoice(settings.lane_class)
         self._results = results or NoResults()  # whoever made it closes it
+        self.faces = faces
+        self._face_work: LaneFaceWork = faces or NoFaces()
         self._inbox: deque[Stimulus] = deque()
         self._reading: TurnstileSeen | TurnstileLost | None = None  # newest wins
         self._ready = asyncio.Event()
@@ -106,7 +114,10 @@ class LaneRuntime:
     async def start(self) -> None:
         """Start the lane's tasks."""
         lane = self.settings.lane_id
-        for name, work in (("consumer", self._consume), ("turnstile", self._poll), ("reader", self._read)):
+        parts = [("consumer", self._consume), ("turnstile", self._poll), ("reader", self._read)]
+        if self.faces is not None:
+            parts.append(("faces", partial(self.faces.watch, self._is_free, self._put)))
+        for name, work in parts:
             task = asyncio.create_task(self._guard(work()), name=f"lane {lane} {name}")
             self._tasks.append(task)
 
@@ -127,6 +138,8 @@ class LaneRuntime:
             asked.set_exception(Unavailable("The lane", "it is being stopped"))
             asked.exception()  # whoever gave up waiting need not hear of it
         self._asked.clear()
+        if self.faces is not None:
+            self.faces.close()
         await self._source.close()
         await self._turnstile.close()
 
@@ -150,33 +163,10 @@ class LaneRuntime:
 
     def report(self) -> LaneReport:
         """How the lane stands now."""
-        machine = self.machine
-        state = "awaiting_passage" if machine.awaits_rotation else machine.lasting_state
-        waiting = machine.status.waiting if machine.status is not None else None
         now = self._clock.now()
-        return LaneReport(
-            str(self.settings.lane_id),
-            state,
-            machine.detail,
-            machine.mode,
-            waiting,
-            self.dropped,
-            busy=self._busy,
-            at=now.at,
-            tamper=machine.status.tamper if machine.status is not None else None,
-            lasting=machine.lasting_state,
-            reader_silent_s=self._reader_silent_s(now),
-        )
-
-    def _reader_silent_s(self, now: Moment) -> float | None:
-        if not isinstance(self._source, Audible):
-            return None
-        heard = self._source.last_heard or self._began
-        return max(0.0, now.ms_since(heard) / 1000)
-
-    @property
-    def _busy(self) -> bool:
-        return self.machine.awaits_rotation or not self._idle.is_set()
+        busy = self.machine.awaits_rotation or not self._idle.is_set()
+        silent_s = reader_silent_s(self._source, self._began, now)
+        return report_of(self.machine, now, dropped=self.dropped, busy=busy, reader_silent_s=silent_s)
 
     # ---- tasks
 
@@ -231,8 +221,13 @@ class LaneRuntime:
 
     async def _read(self) -> None:
         async for sighting in self._source.sightings():
-            if self._accepting:
+            if self._accepting and self._face_work.heeds(sighting):
                 self._put(CodeSighted(sighting))
+
+    def _is_free(self) -> bool:
+        """Whether somebody without a code could be let in now."""
+        machine = self.machine
+        return self._accepting and not self._inbox and machine.cycle is Cycle.IDLE and machine.lasting_state == "ready"
 
     # ---- the machine
 
@@ -273,6 +268,10 @@ class LaneRuntime:
                 return await self._look_up(command)
             case StoreGrant():
                 return await self._store_grant(command)
+            case CompareFace():
+                return await self._face_work.compare(command)
+            case OpenLook():
+                self._face_work.open_look(command)
             case PulseTurnstile():
                 return await self._pulse()
             case TellGuest():

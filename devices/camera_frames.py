@@ -8,23 +8,17 @@ Back-pressure: newest wins. A frame that nobody fetched before the next one came
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qsl, urlsplit
-
-import msgspec
 
 from devices.kept_connection import KeptConnection
 from resort.clock import Clock, Moment
 from resort.errors import InvalidConfig
+from resort.ports import CameraFrame as CameraFrame
 
+RECENT = 3  # frames that are kept for a second consumer
 _log = logging.getLogger("snowgate.camera")
-
-
-class CameraFrame(msgspec.Struct, frozen=True, gc=False):
-    """One picture (a JPEG; from a folder perhaps a PNG or WebP file), with the moment at which its last byte came."""
-
-    jpeg: bytes
-    at: Moment
 
 
 class FrameCamera(ABC):
@@ -39,6 +33,7 @@ class FrameCamera(ABC):
         self.heard: Moment | None = None  # when the newest frame came
         self._clock = clock
         self._newest: CameraFrame | None = None
+        self._recent: deque[CameraFrame] | None = None
         self._arrived = asyncio.Event()
         self._fetched = asyncio.Event()
         self._closed = False
@@ -68,6 +63,15 @@ class FrameCamera(ABC):
         self._fetched.set()
         return None if self._closed else frame
 
+    def keep_recent(self) -> None:
+        """Keep the newest few frames, fetched or not, for `recent`. Idempotent."""
+        if self._recent is None:
+            self._recent = deque(maxlen=RECENT)
+
+    def recent(self, most: int) -> Sequence[CameraFrame]:
+        """The newest frames, newest last, at most `most` and `RECENT`. Takes none away from `next_frame`."""
+        return list(self._recent or ())[-most:] if most > 0 else []
+
     async def close(self) -> None:
         """Hang up; whoever waits for a frame gets None. Idempotent."""
         self._closed = True
@@ -86,6 +90,8 @@ class FrameCamera(ABC):
         if self._newest is not None:
             self.dropped += 1
         self._newest = frame
+        if self._recent is not None:
+            self._recent.append(frame)
         self._fetched.clear()
         self._arrived.set()
 

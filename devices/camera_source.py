@@ -5,17 +5,19 @@ while, so that a guest whose grant lapsed may simply keep holding it up; somethi
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from devices.camera_frames import FrameCamera
-from devices.code_reader import CodeReader
+from devices.code_reader import CodeReader, Reading
 from devices.folder_camera import FolderCamera
 from devices.mjpeg import MjpegCamera
+from devices.picture import grey_of
 from devices.presence import Presence
+from devices.scene_change import SceneChange
 from devices.v4l2_camera import V4l2Camera
 from resort.clock import Clock, Moment
-from resort.ports import CameraView, CodeSource, Sighting
+from resort.ports import CameraFrame, CameraView, CodeSource, Sighting
 from resort.site import CameraSite, LaneLimits
 
 
@@ -31,6 +33,7 @@ class CameraCodeSource:
         self._reader = reader
         self._clock = clock
         self._presence = Presence(unreadable_after_ms, repeat_code_ms)
+        self._change: SceneChange | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="code reader")
 
     @property
@@ -43,16 +46,46 @@ class CameraCodeSource:
         """See `Seeing`."""
         return self._reader.view
 
+    def watch_scene(self) -> None:
+        """See `Framed`."""
+        self._camera.keep_recent()
+        self._change = self._change or SceneChange()
+
+    def frames(self, most: int) -> Sequence[CameraFrame]:
+        """See `Framed`."""
+        return self._camera.recent(most)
+
+    @property
+    def stirred(self) -> bool:
+        """See `Framed`."""
+        return self._change is not None and self._change.stirred
+
+    def settle(self) -> None:
+        """See `Framed`."""
+        if self._change is not None:
+            self._change.settle()
+
     async def sightings(self) -> AsyncIterator[Sighting]:
         """See the port. Ends when the source is closed. For one consumer."""
         self._camera.start()
         loop = asyncio.get_running_loop()
         while (frame := await self._camera.next_frame()) is not None:
-            reading = await loop.run_in_executor(self._thread, self._reader.read, frame.jpeg)
+            reading = await loop.run_in_executor(self._thread, self._read, frame.jpeg)
             self.frames_read += 1
             sighting = self._presence.take(reading.text, occupied=reading.occupied, frame_at=frame.at, now=self._clock.now())
             if sighting is not None:
                 yield sighting
+
+    def _read(self, picture: bytes) -> Reading:
+        """Runs in the thread. The picture is decoded once for both looks, and the code comes first."""
+        if self._change is None:
+            return self._reader.read(picture)
+        grey = grey_of(picture)
+        if grey is None:
+            return Reading(None, occupied=False)
+        reading = self._reader.read_grey(grey)
+        self._change.look(grey)
+        return reading
 
     async def close(self) -> None:
         """See the port. A frame that is being read is finished first (a few milliseconds). Idempotent."""

@@ -140,6 +140,38 @@ class Seeing(Protocol):
         ...
 
 
+class CameraFrame(msgspec.Struct, frozen=True, gc=False):
+    """One picture (a JPEG; from a folder perhaps a PNG or WebP file), with the moment at which its last byte came."""
+
+    jpeg: bytes
+    at: Moment
+
+    def __repr__(self) -> str:
+        return f"CameraFrame({len(self.jpeg)} bytes)"
+
+
+@runtime_checkable
+class Framed(Protocol):
+    """A code source whose pictures somebody else may look at, too, without making it any slower."""
+
+    def watch_scene(self) -> None:
+        """From now on keep the newest few frames, and tell whether something stands there. Idempotent."""
+        ...
+
+    def frames(self, most: int) -> Sequence[CameraFrame]:
+        """The newest frames, newest last, at most so many; older ones are gone. Nothing before `watch_scene`."""
+        ...
+
+    @property
+    def stirred(self) -> bool:
+        """Whether something stands there that was not in the scene which `settle` was last said of."""
+        ...
+
+    def settle(self) -> None:
+        """What stands there now is nobody."""
+        ...
+
+
 class CodeSource(Protocol):
     """A camera with its decoder, or a hardware scanner."""
 
@@ -296,11 +328,13 @@ __all__ = [
     "AdmissionLedger",
     "AlarmControl",
     "Audible",
+    "CameraFrame",
     "Clip",
     "CodeSource",
     "Conflict",
     "EntitlementPublisher",
     "FeedSource",
+    "Framed",
     "LaneMemory",
     "PeopleCounter",
     "PricingShards",

@@ -22,6 +22,7 @@ from resort.access.entitlement import Entitlement, Hours, PlaceHours
 from resort.access.lane_cycle import CYCLE_TABLE
 from resort.access.reasons import EXPLANATIONS, Reason
 from resort.alarms import KINDS
+from resort.face_rules import FaceDecision, FaceReason, FaceVerdict
 from resort.messages import Event, JournalEvent, decode_event, encode_event
 from resort.site import AlarmLimits
 from resort.texts import Text
@@ -217,6 +218,8 @@ SAMPLES: dict[object, object] = {
     date: date(2027, 1, 8),
     time: time(17, 30),
     Reason: Reason.WRONG_DAY,
+    FaceVerdict: FaceVerdict.LOOK,
+    FaceReason: FaceReason.UNSURE,
     Text: Text("雪", "snow"),
 }
 
@@ -232,7 +235,7 @@ def sample(hint: Any, *, empty: bool) -> object:
         return {sample(inner[0], empty=empty): sample(inner[1], empty=empty)}
     if origin in (list, tuple):
         return origin([] if empty else [sample(inner[0], empty=empty)])
-    if isinstance(hint, type) and issubclass(hint, Entitlement | PlaceHours | Hours):
+    if isinstance(hint, type) and issubclass(hint, Entitlement | PlaceHours | Hours | FaceDecision):
         return whole(hint, empty=empty)
     return SAMPLES[getattr(hint, "__supertype__", hint)]
 
