@@ -12,6 +12,7 @@ import msgspec
 from resort.access.entitlement import Attention, Entitlement, Medium, TicketStatus
 from resort.access.reasons import Reason
 from resort.face_rules import FaceDecision
+from resort.faces import ConsentGiver, FaceOrigin, ForgetReason
 from resort.ids import EventId, GateId, GrantId, LaneId, ScanId, TicketId
 from resort.texts import Text
 
@@ -211,6 +212,25 @@ class TicketChanged(Event, frozen=True, kw_only=True, tag=True):
     note: str
 
 
+class FaceEnrolled(Event, frozen=True, kw_only=True, tag=True):
+    """A face was stored for a ticket, with consent to the wording of that version. It tells nothing of the face itself."""
+
+    ticket_id: TicketId
+    origin: FaceOrigin
+    model_id: str
+    wording: str
+    given_by: ConsentGiver
+    by: str
+
+
+class FaceForgotten(Event, frozen=True, kw_only=True, tag=True):
+    """A ticket's face was deleted, and why."""
+
+    ticket_id: TicketId
+    reason: ForgetReason
+    by: str
+
+
 class AdmissionConflict(Event, frozen=True, kw_only=True, tag=True):
     """Afterwards it was found that a ticket was admitted more often than it allows, by gates that were cut off."""
 
@@ -235,6 +255,8 @@ JournalEvent = (
     | StaffActed
     | TicketIssued
     | TicketChanged
+    | FaceEnrolled
+    | FaceForgotten
     | AdmissionConflict
 )
 

@@ -17,7 +17,7 @@ from resort.access.usage import use
 from resort.clock import Clock, Moment
 from resort.errors import LedgerUnavailable, Unavailable, WrongState
 from resort.ids import TicketId
-from resort.messages import GrantAnnulled, StaffActed, TicketChanged
+from resort.messages import FaceEnrolled, FaceForgotten, GrantAnnulled, StaffActed, TicketChanged
 from resort.ports import AdmissionLedger, EntitlementPublisher, TicketNews
 from sales.relay import EntitlementRelay
 from storage.database import Database
@@ -121,7 +121,7 @@ class StaffRelay:
                 await self._change(order.event)
             case GrantAnnulled():
                 await self._annul(order.event)
-            case StaffActed():
+            case StaffActed() | FaceEnrolled() | FaceForgotten():
                 await self._ledger.append([order.event])
 
     async def _change(self, change: TicketChanged) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -207,8 +208,8 @@ staff_orders = Table(
     metadata,
     Column("seq", _Serial, primary_key=True, autoincrement=True),
     Column("event_id", String(ID), nullable=False, unique=True),
-    Column("ticket_id", String(ID), ForeignKey("tickets.ticket_id"), index=True),  # null: the order was about a lane
-    Column("body", Text, nullable=False),  # resort.messages.TicketChanged, GrantAnnulled or StaffActed
+    Column("ticket_id", String(ID), ForeignKey("tickets.ticket_id"), index=True),  # null: the order was about a lane or a face
+    Column("body", Text, nullable=False),  # storage.tickets_sql.StaffEvent
     Column("told_at", UtcDateTime),  # the ledger has it, and with it the stream
     Column("successor", String(ID)),  # of a transferred ticket: the id of the ticket that takes its place
     Column("issued_at", UtcDateTime),  # when the successor was issued
@@ -267,6 +268,56 @@ lane_policies = Table(
     Column("admits", Text, nullable=False),  # JSON list of lane classes
     Column("ordered_by", String(NAME), nullable=False),
     Column("at", UtcDateTime, nullable=False),
+)
+
+# Faces that are enrolled now, sealed: `storage/face_box.py` says how. Deleting the row is all there is to forget.
+faces = Table(
+    "faces",
+    metadata,
+    Column("ticket_id", String(ID), ForeignKey("tickets.ticket_id"), primary_key=True),
+    Column("key_id", Integer, nullable=False, index=True),
+    Column("model_id", String(NAME), nullable=False),
+    Column("template", LargeBinary, nullable=False),
+    Column("picture", LargeBinary, nullable=False),
+    Column("valid_on", Date, nullable=False),
+    Column("valid_until", Date, nullable=False, index=True),
+    Column("places", Text, nullable=False),  # JSON list of gates, zones and lifts; empty: the whole site
+    Column("origin", String(ID), nullable=False),  # resort.faces.FaceOrigin
+    Column("enrolled_at", UtcDateTime, nullable=False),
+)
+
+# The last change of each ticket's face, also of one that is gone: what galleries follow. Versions grow in order of commit.
+face_changes = Table(
+    "face_changes",
+    metadata,
+    Column("ticket_id", String(ID), primary_key=True),
+    Column("version", BigInteger, nullable=False, unique=True),
+    Column("at", UtcDateTime, nullable=False),
+)
+
+# One row: the last version given. Whoever changes a face holds it until his unit ends.
+face_version = Table(
+    "face_version",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, nullable=False),
+)
+
+# Who agreed to what, and how it ended: evidence that outlives the face and holds nothing of it.
+face_consents = Table(
+    "face_consents",
+    metadata,
+    Column("consent_id", String(ID), primary_key=True),
+    Column("ticket_id", String(ID), ForeignKey("tickets.ticket_id"), nullable=False, index=True),
+    Column("wording", String(ID), nullable=False),  # version of the text shown
+    Column("wording_digest", String(ID), nullable=False),  # SHA-256 of that text
+    Column("given_by", String(ID), nullable=False),  # resort.faces.ConsentGiver
+    Column("given_at", UtcDateTime, nullable=False),
+    Column("origin", String(ID), nullable=False),
+    Column("recorded_by", String(NAME), nullable=False),  # the account or sales channel that sent it
+    Column("ended_at", UtcDateTime),
+    Column("ended_by", String(NAME)),
+    Column("reason", String(ID)),  # resort.faces.ForgetReason
 )
 
 site_meta = Table(

@@ -16,6 +16,8 @@ from resort.access.usage import use
 from resort.errors import Bug
 from resort.ids import TicketId
 from resort.messages import (
+    FaceEnrolled,
+    FaceForgotten,
     GrantAnnulled,
     GrantOutcomeUnknown,
     StaffActed,
@@ -29,7 +31,8 @@ from storage.database import insert_into
 from storage.orders_sql import StoredTicket, find_ticket, insert_tickets
 from storage.tables import journal, staff_orders, tickets
 
-StaffEvent = TicketChanged | GrantAnnulled | StaffActed  # what staff order away from any lane
+FaceEvent = FaceEnrolled | FaceForgotten
+StaffEvent = TicketChanged | GrantAnnulled | StaffActed | FaceEvent  # what staff order away from any lane
 
 
 class StaffOrder(msgspec.Struct, frozen=True):
@@ -55,8 +58,10 @@ async def store_status(connection: AsyncConnection, ticket_id: str, status: Tick
 
 async def insert_order_of_staff(connection: AsyncConnection, event: StaffEvent, successor: TicketId | None = None) -> bool:
     """Store, in the same unit, that the lanes have to be told; False when it was stored before."""
+    # What became of a face is no order about the ticket itself: the last of those stays the one that says how it stands.
+    ticket_id = None if isinstance(event, FaceEvent) else event.ticket_id
     statement = insert_into(connection, staff_orders).values(
-        event_id=event.event_id, ticket_id=event.ticket_id, body=encode_event(event).decode(), successor=successor
+        event_id=event.event_id, ticket_id=ticket_id, body=encode_event(event).decode(), successor=successor
     )
     done = await connection.execute(statement.on_conflict_do_nothing(index_elements=["event_id"]))
     return done.rowcount == 1
