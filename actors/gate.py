@@ -57,6 +57,7 @@ class LaneStanding(msgspec.Struct, frozen=True):
     reader_silent_s: float | None = None
     clock_skew_ms: float | None = None  # the lane's clock less the gate's, when the lane reported
     spool_percent: float | None = None
+    camera: str = ""  # how its camera sees, see `LaneReport`
     route: str = ""  # where the gate lets its lanes decide (`RouteKind`)
 
 
@@ -269,5 +270,6 @@ class GateActor:
             reader_silent_s=report.reader_silent_s,
             clock_skew_ms=self._skews.get(lane_id),
             spool_percent=report.spool_percent,
+            camera=report.camera,
             route=self._ledger.route.kind,
         )

@@ -19,7 +19,7 @@ from actors.collecting import collect_seldom
 from actors.gate_links import GateLink, RayJournal, spool_path
 from actors.lane_face_parts import lane_faces
 from actors.lane_ledger import LaneLedger
-from actors.lane_report import LaneReport
+from actors.lane_report import LaneReport, camera_state
 from actors.lane_results import LaneResults, NoResults, lane_results
 from actors.lane_runtime import LaneRuntime
 from actors.ledger_links import GateOrders, Handover, HomeGate, Route
@@ -39,7 +39,7 @@ from resort.errors import Busy, SpoolFull
 from resort.guards import Guards
 from resort.ids import GateId, LaneId, RandomIds
 from resort.lane_looks import LiveLook
-from resort.ports import Turnstile
+from resort.ports import CodeSource, Turnstile
 from resort.site import GateSite, LaneClass, LaneSite, Site
 from storage.key_holders import KeyHolder
 from storage.redis_client import connect
@@ -74,6 +74,7 @@ class LaneActor:
         self._clock = SystemClock()
         self._ids = RandomIds()
         self._lanes: dict[str, LaneRuntime] = {}
+        self._sources: dict[str, CodeSource] = {}
         self._buses = BusRegistry()
         self._results: list[LaneResults | NoResults] = []
         self._reporter: asyncio.Task[None] | None = None
@@ -88,7 +89,7 @@ class LaneActor:
         parts = [(gate, lane, await self._open_turnstile(lane)) for gate, lane in self._sites()]
         ledger = ledger_under(hosting.guards, await self._open_ledger())
         for gate, lane, turnstile in parts:
-            source = code_source(lane.camera, hosting.site.lane_limits, self._clock)
+            source = self._sources[lane.id] = code_source(lane.camera, hosting.site.lane_limits, self._clock)
             settings = lane_settings(hosting.site, gate, lane)
             # Closed until the gate has said otherwise, which it does within a second: staff may be working on that arm.
             mode = modes.get(lane.id, "closed")
@@ -135,7 +136,10 @@ class LaneActor:
     async def report(self) -> list[LaneReport]:
         """How the hosted lanes stand now."""
         own = {"pid": os.getpid(), "spool_percent": self._spool.percent_used}
-        return [msgspec.structs.replace(lane.report(), **own) for lane in self._lanes.values()]
+        return [
+            msgspec.structs.replace(lane.report(), **own, camera=camera_state(self._sources[lane_id]))
+            for lane_id, lane in self._lanes.items()
+        ]
 
     async def close(self) -> None:
         """Take no more codes, wait for open grants, free the devices."""

@@ -6,7 +6,7 @@ import msgspec
 
 from resort.access.lane_machine import LaneMachine
 from resort.clock import Moment
-from resort.ports import Audible, CodeSource
+from resort.ports import Audible, CodeSource, Seeing
 
 
 class LaneReport(msgspec.Struct, frozen=True):
@@ -25,6 +25,7 @@ class LaneReport(msgspec.Struct, frozen=True):
     lasting: str = ""  # what holds behind a guest's grant: the lasting state
     reader_silent_s: float | None = None  # since its code reader was last known to be there; None: it cannot tell
     spool_percent: float | None = None  # of its spool in use
+    camera: str = ""  # how its camera sees, a state of `CameraView`; "" for a scanner, and before the first pictures
 
 
 def report_of(machine: LaneMachine, now: Moment, *, dropped: int, busy: bool, reader_silent_s: float | None) -> LaneReport:
@@ -43,6 +44,12 @@ def report_of(machine: LaneMachine, now: Moment, *, dropped: int, busy: bool, re
         lasting=machine.lasting_state,
         reader_silent_s=reader_silent_s,
     )
+
+
+def camera_state(source: CodeSource) -> str:
+    """How well a camera sees; "" where there is none, or nothing to tell yet."""
+    view = source.view if isinstance(source, Seeing) else None
+    return view.state if view is not None else ""
 
 
 def reader_silent_s(source: CodeSource, began: Moment, now: Moment) -> float | None:

@@ -32,7 +32,7 @@ async def see_gate(gate_id: str) -> SeenGate:
     if standings is None:
         return SeenGate(GateSight(gate_id, answers=False), [])
     route = next((standing.route for standing in standings if standing.route), "")  # lanes that are unserved tell none
-    return SeenGate(GateSight(gate_id, answers=True, route=route), [_lane(gate_id, standing) for standing in standings])
+    return SeenGate(GateSight(gate_id, answers=True, route=route), [lane_sight(gate_id, standing) for standing in standings])
 
 
 async def journal_problem() -> str | None:
@@ -45,7 +45,8 @@ async def journal_problem() -> str | None:
     return None
 
 
-def _lane(gate_id: str, standing: LaneStanding) -> LaneSight:
+def lane_sight(gate_id: str, standing: LaneStanding) -> LaneSight:
+    """What a gate tells of a lane, as the alarms take it."""
     return LaneSight(
         gate_id,
         standing.lane_id,
@@ -55,4 +56,5 @@ def _lane(gate_id: str, standing: LaneStanding) -> LaneSight:
         standing.reader_silent_s,
         standing.clock_skew_ms,
         standing.spool_percent,
+        standing.camera,
     )

@@ -17,6 +17,7 @@ LEVEL_KINDS = frozenset(
         "lane_released",
         "turnstile_tamper",
         "reader_silent",
+        "camera_blind",
         "lane_clock",
         "spool_filling",
         "gate_silent",
@@ -38,6 +39,7 @@ class LaneSight(msgspec.Struct, frozen=True):
     reader_silent_s: float | None = None
     clock_skew_ms: float | None = None  # the lane's clock less its gate's
     spool_percent: float | None = None
+    camera: str = ""  # `clear`, or how it sees badly; "": there is none, or it cannot be told
 
 
 class GateSight(msgspec.Struct, frozen=True):
@@ -90,6 +92,10 @@ class LevelAlarms:
         evidence: Evidence = {"silent_s": round(silent_s or 0.0), "threshold_s": limits.reader_silent_s}
         silent = None if silent_s is None else silent_s >= limits.reader_silent_s
         self._see(_of_lane("reader_silent", sight, evidence), silent, now)
+        evidence = {"view": sight.camera, "threshold_s": limits.camera_blind_s}
+        # Lights may be out where nobody is let in.
+        blind = None if not served or not sight.camera else sight.camera != "clear" and state != "closed"
+        self._see(_of_lane("camera_blind", sight, evidence), blind, now, limits.camera_blind_s)
         skew_ms = sight.clock_skew_ms if served else None
         evidence = {"skew_ms": round(skew_ms or 0.0), "threshold_ms": limits.clock_skew_ms}
         skewed = None if skew_ms is None else abs(skew_ms) >= limits.clock_skew_ms

@@ -88,6 +88,9 @@ KINDS: dict[str, Kind] = {
     "turnstile_tamper": Kind("critical", Text("闸机被拆动", "The turnstile is being tampered with")),
     "lane_released": Kind("critical", Text("消防释放已触发, 通道自由通行", "Fire release is asserted: the lane turns freely")),
     "reader_silent": Kind("warning", Text("读码器没有画面或失联", "The code reader sends nothing or cannot be reached")),
+    "camera_blind": Kind(
+        "warning", Text("摄像头看不清: 镜头脏, 太暗或逆光", "The code camera sees badly: dirty lens, too dark, or glare")
+    ),
     "spool_filling": Kind("critical", Text("通道的本地存储将满", "The lane's spool is nearly full")),
     "gate_silent": Kind("critical", Text("闸口程序未响应", "The gate's program does not answer")),
     "gate_cut_off": Kind("critical", Text("闸口断网, 独立判定", "The gate is cut off and decides alone")),

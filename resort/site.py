@@ -279,6 +279,7 @@ class AlarmLimits(Strict, frozen=True):
     passback_admitted: int = 1  # persons admitted although they never left, where a zone's passback rule is soft
     conflict_quiet_s: int = 3_600  # a ticket that was admitted too often stays an alarm for this long
     reader_silent_s: int = 15  # a camera without a picture, a scanner without a connection
+    camera_blind_s: int = 30  # a camera that is too dark, dazzled, or whose picture has no edges, at a lane that is not closed
     clock_skew_ms: int = 2_000  # between a lane's clock and its gate's
     skew_codes: int = 20  # rotating codes at a lane whose median tells how far its clock is off
     skew_steps: int = 1  # that median, in steps of 15 s

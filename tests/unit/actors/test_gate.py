@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from ray._private import auto_init_hook
 
@@ -147,3 +148,9 @@ async def test_the_orders_of_one_gate_do_not_leak_into_another(url: str) -> None
     await other.start()
     assert (await other.take_reports([])).modes == {"l7": "open"}
     await other.close()
+
+
+async def test_a_gate_passes_on_how_a_lanes_camera_sees(url: str) -> None:
+    async with running(url) as gate:
+        await gate.take_reports([msgspec.structs.replace(report(), camera="dull")])
+        assert [standing.camera for standing in await gate.standings()] == ["dull", ""]

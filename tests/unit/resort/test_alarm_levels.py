@@ -70,6 +70,17 @@ def test_what_is_no_alarm(stand: Stand, changes: dict[str, Any]) -> None:
     assert stand.see(20, **changes) == []
 
 
+@pytest.mark.parametrize("view", ["dark", "glare", "dull"])
+def test_a_camera_that_sees_badly_is_waited_for_and_not_minded_where_it_is_closed(stand: Stand, view: str) -> None:
+    assert stand.see(30, camera=view) == []
+    assert stand.see(camera=view) == ["camera_blind:north-1"]
+    (cause,) = stand.levels.holding()
+    assert cause.evidence["view"] == view
+    assert stand.see(9, camera="") == ["camera_blind:north-1"], "it cannot be told"
+    assert stand.see(4, camera="clear") == []
+    assert stand.see(40, camera=view, state="closed") == []
+
+
 def test_an_unserved_lane_is_waited_for_and_says_nothing_of_its_turnstile(stand: Stand) -> None:
     assert stand.see(state="faulted") == ["lane_faulted:north-1"]
     assert stand.see(2, state="unserved") == ["lane_faulted:north-1"]
