@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date
 from functools import partial
+from pathlib import Path
 
 import msgspec
 
@@ -32,6 +33,9 @@ from resort.faces import FaceChanges, FaceMeasured
 from resort.figures import FaceFigures
 from resort.ids import GateId, TicketId
 from resort.site import FacesSite, Site
+from storage.database import Database
+from storage.face_keys import FaceKeys
+from storage.faces_sql import FaceStore
 
 LOOK_S = 5.0
 
@@ -54,6 +58,7 @@ class InferenceActor:
         self._faces = hosting.site.faces or FacesSite()
         self._clock = clock or SystemClock()
         self._changes = changes
+        self._database: Database | None = None
         self._eyes = WorkThread("face reading")
         self._memory = WorkThread("face gallery")  # its own, so that a search does not wait for pictures
         self._figures = FaceFigures()
@@ -118,6 +123,8 @@ class InferenceActor:
         await asyncio.gather(self._following, return_exceptions=True)
         await self._eyes.close()
         await self._memory.close()
+        if self._database is not None:
+            await self._database.dispose()
 
     async def _follow(self) -> None:
         while not self._closing.is_set():
@@ -135,8 +142,10 @@ class InferenceActor:
         return service_day(self._clock.now().at, site.zone, site.admission.day_begins)
 
     def _stored(self) -> FaceChanges:
-        assert self._changes is not None
-        return self._changes
+        if self._changes is not None:
+            return self._changes
+        self._database = Database(self._hosting.database_url)
+        return FaceStore(self._database, FaceKeys(Path(self._hosting.face_keys)))
 
     @contextmanager
     def _timed(self, call: str) -> Iterator[None]:
