@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from actors.feed_client import RayGates
 from actors.inference_client import FacesClient
 from ml_models.manifest import MANIFEST, load_manifest, problems
 from orchestrator.parts import FaceParts
@@ -21,4 +22,4 @@ def face_parts(site: Site) -> FaceParts | None:
     if site.faces is None:
         return None
     client = FacesClient(site.faces)
-    return FaceParts(client, client, client.figures)
+    return FaceParts(client, client, client.figures, looks=RayGates(site))

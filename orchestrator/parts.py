@@ -12,6 +12,7 @@ from resort.faces import FaceNews, FacePool
 from resort.figures import FaceFigures
 from resort.ids import IdSource
 from resort.lane_control import GateControl
+from resort.lane_looks import FacePictures, LookControl
 from resort.ports import AlarmControl, FeedSource
 from resort.site import Site
 from sales.office import TicketOffice
@@ -47,6 +48,8 @@ class FaceParts:
     pool: FacePool
     news: FaceNews
     figures: Callable[[], Awaitable[Sequence[FaceFigures | None]]]
+    looks: LookControl | None = None  # what staff say of unsure faces
+    pictures: FacePictures | None = None  # those that were enrolled
 
 
 @dataclass(frozen=True, slots=True)

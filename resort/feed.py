@@ -12,6 +12,14 @@ import msgspec
 from resort.texts import Text
 
 
+class LookOpen(msgspec.Struct, frozen=True):
+    """Staff are to compare two pictures, which are fetched by this id until then. `score`: the likeness, null when unknown."""
+
+    scan_id: str
+    until: datetime
+    score: float | None = None
+
+
 class LastDecision(msgspec.Struct, frozen=True):
     """The newest verdict at a lane, with its reason in words."""
 
@@ -20,6 +28,7 @@ class LastDecision(msgspec.Struct, frozen=True):
     reason: str
     text: Text
     attention: list[str] = []  # what staff should look at as the holder passes, such as `photo`
+    look: LookOpen | None = None  # refused until staff have compared his face
 
 
 class LaneView(msgspec.Struct, frozen=True):

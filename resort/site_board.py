@@ -14,7 +14,7 @@ from resort.access.codes import STEP_S
 from resort.access.reasons import Reason, explain
 from resort.alarms import kind_of
 from resort.clock import Moment
-from resort.feed import AlarmView, Delta, FeedFrame, GateView, Heartbeat, LaneView, LastDecision, Snapshot
+from resort.feed import AlarmView, Delta, FeedFrame, GateView, Heartbeat, LaneView, LastDecision, LookOpen, Snapshot
 from resort.figures import SiteFigures
 from resort.lane_words import lane_words
 from resort.messages import (
@@ -228,11 +228,17 @@ class SiteBoard:
             case GrantReleased() | GrantOutcomeUnknown():
                 self._set(lane, state=lane.lasting)
             case ScanRefused():
-                last = LastDecision(event.at, False, event.reason, explain(event.reason))
+                last = LastDecision(event.at, False, event.reason, explain(event.reason), look=self._look(event))
                 self._set(lane, refusals=view.refusals + 1, last=last)
             case LaneChanged():
                 lane.lasting = event.state
                 self._set(lane, state=event.state, detail=lane_words(event.detail))
+
+    def _look(self, refused: ScanRefused) -> LookOpen | None:
+        if refused.reason is not Reason.FACE_UNSURE or self._site.faces is None:
+            return None
+        until = refused.at + timedelta(seconds=self._site.faces.look_s)
+        return LookOpen(refused.scan_id, until, None if refused.face is None else refused.face.score)
 
     def _count(self, event: JournalEvent) -> None:
         figures, lane = self.figures, event.lane_id

@@ -13,6 +13,7 @@ from resort.access.entitlement import TicketStatus
 from resort.access.lane_messages import StaffOutcome
 from resort.access.reasons import Reason
 from resort.feed import AlarmView, GateView, LaneView
+from resort.ids import TicketId
 from resort.pricing import Channel
 from resort.site import DayKind, LaneClass, UnitPrice
 from resort.texts import Text
@@ -222,6 +223,18 @@ class GateDetail(msgspec.Struct, frozen=True):
     gate: GateView
     lanes: list[LaneView]
     alarms: list[AlarmView]
+
+
+class LookPictures(msgspec.Struct, frozen=True):
+    """The two pictures of an open look, JPEGs in base64: the lane's camera now, and the one that was enrolled. Null: there is
+    none. Never stored, never cached."""
+
+    ticket_id: TicketId
+    live: bytes | None
+    enrolled: bytes | None
+
+    def __repr__(self) -> str:
+        return f"LookPictures({self.ticket_id})"
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -16,6 +16,7 @@ from web_console.callers import STAFF
 from web_console.feed_hub import FeedHub, FeedTiming
 from web_console.feed_sockets import FeedSockets
 from web_console.lanes_api import LanesApi
+from web_console.look_api import LookApi
 from web_console.metrics import ConsoleFigures, MetricsPage
 from web_console.openapi import OpenApiPage
 from web_console.pages import STATIC_FOLDER, Pages
@@ -97,6 +98,7 @@ def route_table(
         *SalesApi(resort.office, resort.site).routes(),
         *TicketsApi(resort.desk).routes(),
         *LanesApi(resort.gates, resort.office, resort.ids).routes(),
+        *LookApi(resort.faces, resort.ids).routes(),
         *SessionApi(resort.accounts, sockets.end_session).routes(),
         Route(
             "GET", "/api/feed", sockets.serve, STAFF, "The live feed, a WebSocket: a snapshot, then deltas and heartbeats",

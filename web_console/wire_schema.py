@@ -26,6 +26,7 @@ WIRE_TYPES: tuple[type, ...] = (
     bodies.TestScanView,
     bodies.LanePolicyAsk,
     bodies.LanePolicyView,
+    bodies.LookPictures,
     bodies.AcknowledgeAsk,
     bodies.AcknowledgedView,
     bodies.AlarmList,

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import yaml
 
-from orchestrator.parts import OpenResort
+from orchestrator.parts import FaceParts, OpenResort
 from resort.access.decision import RuleTrace
 from resort.access.entitlement import TicketStatus
 from resort.access.lane_messages import StaffOutcome
@@ -268,8 +268,9 @@ class FakeAlarms(Breakable):
 class FakeResort:
     """All parts, and the `OpenResort` that they make."""
 
-    def __init__(self, *, port: int = 0, heartbeat_s: float = 0.05) -> None:
+    def __init__(self, *, port: int = 0, heartbeat_s: float = 0.05, faces: FaceParts | None = None) -> None:
         self.site = demo_site(port)
+        self.faces = faces
         self.office = FakeOffice(self.site)
         self.accounts = FakeAccounts()
         self.gates = FakeGates()
@@ -288,4 +289,5 @@ class FakeResort:
             gates=self.gates,
             alarms=self.alarms,
             desk=self.desk,
+            faces=self.faces,
         )

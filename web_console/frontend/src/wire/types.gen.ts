@@ -13,6 +13,8 @@ export type Reason =
   | "companion_alone"
   | "days_used_up"
   | "exit_lane"
+  | "face_of_another"
+  | "face_unsure"
   | "forged_code"
   | "grant_open"
   | "impossible_travel"
@@ -21,6 +23,7 @@ export type Reason =
   | "lane_closed"
   | "lane_released"
   | "ledger_unavailable"
+  | "look_over"
   | "malformed_code"
   | "nothing_to_annul"
   | "out_of_hours"
@@ -161,8 +164,17 @@ export interface LastDecision {
   admitted: boolean;
   at: string;
   attention?: string[];
+  look?: LookOpen | null;
   reason: string;
   text: Text;
+}
+/**
+ * Staff are to compare two pictures, which are fetched by this id until then. `score`: the likeness, null when unknown.
+ */
+export interface LookOpen {
+  scan_id: string;
+  score?: number | null;
+  until: string;
 }
 /**
  * Everything, at `version`.
@@ -257,6 +269,15 @@ export interface LanePolicyAsk {
 export interface LanePolicyView {
   admits: ("fast" | "standard" | "vip")[];
   lane_id: string;
+}
+/**
+ * The two pictures of an open look, JPEGs in base64: the lane's camera now, and the one that was enrolled. Null: there is
+ *     none. Never stored, never cached.
+ */
+export interface LookPictures {
+  enrolled: string | null;
+  live: string | null;
+  ticket_id: string;
 }
 /**
  * An error answer (RFC 9457, `application/problem+json`). `code` is stable; `detail` is one sentence for people.
