@@ -1,4 +1,4 @@
-"""A day of the inference pool, run by `test_face_pool.py` in a process of its own: real Ray, models and photographs.
+"""A day of the inference pool, run by `test_face_pool.py` in a process of its own: real Ray, store, models and photographs.
 
 Writes what happened, step by step, as JSON into the folder that it is given.
 """
@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,21 @@ from actors.names import inference_name
 from benchmarks.face_photographs import photographs
 from orchestrator.cluster import booted, start_local_ray
 from orchestrator.settings import load_site
+from resort.access.entitlement import Entitlement, TicketRecord, Usage
 from resort.access.service_day import service_day
 from resort.clock import SystemClock
 from resort.errors import FacesUnavailable
-from resort.faces import FaceChange, StoredFace
-from resort.ids import GateId, TicketId
-from resort.site import FacesSite, Site
+from resort.faces import StoredFace
+from resort.ids import GateId, OrderId, RandomIds, TicketId
+from resort.orders import OrderState
+from resort.pricing import QuoteRequest, make_quote
+from resort.site import FacesSite, SalesLimits, Site
+from sim.ticket_shop import shop_site
+from storage.database import Database
+from storage.face_keys import FaceKeys
+from storage.faces_sql import FaceStore, SealedFace, StoredConsent
+from storage.migrate import upgrade
+from storage.orders_sql import StoredOrder, insert_order, insert_tickets
 
 SHARDS = 2
 PATIENCE_S = 60.0  # in which a face is forgotten, even when nobody was told
@@ -38,28 +48,62 @@ VILLAGE, SUMMIT = GateId("village"), GateId("summit")
 CONFIG = Path(__file__).parents[2] / "config" / "demo.yaml"
 
 
-class FileFaces:
-    """`FaceChanges` in a file that every process reads: stands where the store is."""
+class Enrolments:
+    """Faces put into the real store and taken out of it, as the use cases do, but nobody is told."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, folder: Path) -> None:
+        self.url = f"sqlite+aiosqlite:///{folder / 'snowgate.db'}"
+        self.keys = folder / "face_keys.json"
+        self._clock = SystemClock()
+        self._database = Database(self.url)
+        self._store = FaceStore(self._database, FaceKeys(self.keys))
 
-    async def after(self, version: int, limit: int) -> Sequence[FaceChange]:
-        """See the port."""
-        return [change for change in self._all() if change.version > version][:limit]
+    async def open(self, tickets: Sequence[TicketId]) -> None:
+        """Make the tables, the key, and tickets that were sold."""
+        await upgrade(self.url)
+        now = self._clock.now().at
+        self._store.keys.ensure(now)
+        shop, ids = shop_site(), RandomIds()
+        day = shop.products[0].code
+        request = QuoteRequest(day, now.date(), {"adult": len(tickets)})
+        quote = make_quote(request, shop.products[0], shop.tariff, SalesLimits(), now, ids)
+        order_id = OrderId(ids.new("order"))
+        order = StoredOrder(order_id, "shop", OrderState.NEW, ("new",), quote, None, None, now, now)
+        allowed = Entitlement(day, "adult", now.date(), None, ("standard",), valid_until=date(2099, 12, 1))
+        async with self._database.write() as connection:
+            await insert_order(connection, order)
+            sold = [(ticket_id, TicketRecord(1, allowed, Usage())) for ticket_id in tickets]
+            await insert_tickets(connection, order_id, sold, now)
 
-    def step(self, ticket_id: TicketId, face: StoredFace | None) -> None:
-        """Enrol or forget."""
-        changes = [change for change in self._all() if change.ticket_id != ticket_id]
-        version = max((change.version for change in self._all()), default=0) + 1
-        fresh = self._path.with_suffix(".new")
-        fresh.write_bytes(msgspec.json.encode([*changes, FaceChange(version, ticket_id, face)]))
-        fresh.replace(self._path)
+    async def enrol(self, face: StoredFace) -> None:
+        """Store a face."""
+        now = self._clock.now().at
+        sealed = SealedFace(
+            **msgspec.structs.asdict(face),
+            picture=b"",
+            origin="upload",
+            enrolled_at=now,
+        )
+        consent = StoredConsent(
+            consent_id=RandomIds().new("consent"),
+            wording="1",
+            wording_digest="",
+            given_by="holder",
+            given_at=now,
+            origin="upload",
+            recorded_by="test",
+        )
+        async with self._database.write() as connection:
+            await self._store.put(connection, sealed, consent)
 
-    def _all(self) -> list[FaceChange]:
-        if not self._path.exists():
-            return []
-        return sorted(msgspec.json.decode(self._path.read_bytes(), type=list[FaceChange]), key=lambda change: change.version)
+    async def forget(self, ticket_id: TicketId) -> None:
+        """Delete a face."""
+        async with self._database.write() as connection:
+            assert await self._store.forget(connection, ticket_id, self._clock.now().at, "test", "withdrawn")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._database.dispose()
 
 
 class PoolDay:
@@ -70,7 +114,7 @@ class PoolDay:
         self.faces = FacesSite(inference_actors=SHARDS)
         self.site: Site = msgspec.structs.replace(plain, faces=self.faces)
         self.client = FacesClient(self.faces)
-        self.store = FileFaces(folder / "faces.json")
+        self.store = Enrolments(folder)
         self.seen: dict[str, Any] = {}
         self._folder = folder
         self._handles: list[Any] = []
@@ -78,6 +122,8 @@ class PoolDay:
 
     async def run(self) -> None:
         """The whole day."""
+        self.one, self.two = _ticket(0), _ticket(1)
+        await self.store.open([self.one, self.two])
         await asyncio.to_thread(start_local_ray, self._folder / "ray", SHARDS)
         try:
             self._open()
@@ -89,18 +135,18 @@ class PoolDay:
             await asyncio.gather(*(handle.close.remote() for handle in self._handles))
         finally:
             ray.shutdown()
+            await self.store.close()
         (self._folder / "seen.json").write_bytes(msgspec.json.encode(self.seen))
 
     def _open(self) -> None:
         for shard in range(SHARDS):
             made: Any = ray.remote(booted(InferenceActor))
             options = {"name": inference_name(shard), "num_cpus": 0, "max_restarts": -1, "max_concurrency": 64}
-            hosting = InferenceHosting(self.site, shard, "", "")
-            self._handles.append(made.options(**options).remote(hosting, SystemClock(), self.store))
+            hosting = InferenceHosting(self.site, shard, self.store.url, str(self.store.keys))
+            self._handles.append(made.options(**options).remote(hosting))
 
     async def _enrolment(self) -> None:
         """Unknown before; known by both ways as soon as the news was told, at gates where the ticket is valid."""
-        self.one, self.two = _ticket(0), _ticket(1)
         self.seen["before"] = [await self._compared(self.one, "one_2"), await self._named(VILLAGE, "one")]
         await self._enrol(self.one, "one_1", ("base",))
         await self._enrol(self.two, "two", ())
@@ -112,11 +158,11 @@ class PoolDay:
 
     async def _forgetting(self) -> None:
         """Gone when told; gone within the minute when nobody tells."""
-        self.store.step(self.one, None)
+        await self.store.forget(self.one)
         await self.client.tell()
         self.seen["forgotten"] = [await self._compared(self.one, "one_2"), await self._named(VILLAGE, "one")]
         await self._enrol(self.one, "one_1", ("base",))
-        self.store.step(self.one, None)
+        await self.store.forget(self.one)
         self.seen["untold"] = await self._compared(self.one, "one_2")
         await self._until(lambda said: said is None, self.one)
         self.seen["forgotten_untold"] = await self._compared(self.one, "one_2")
@@ -157,7 +203,7 @@ class PoolDay:
             valid_until=today.replace(year=today.year + 1),
             places=places,
         )
-        self.store.step(ticket_id, face)
+        await self.store.enrol(face)
         await self.client.tell()
 
     async def _compared(self, ticket_id: TicketId, picture: str) -> str | None:

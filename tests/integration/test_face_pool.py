@@ -1,4 +1,4 @@
-"""The inference pool on a real Ray, with real models and photographs: known and forgotten at once, never half a gallery."""
+"""The inference pool on a real Ray and store, with real photographs: known and forgotten at once, never half a gallery."""
 
 import asyncio
 import sys
