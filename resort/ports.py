@@ -11,8 +11,10 @@ import msgspec
 
 from resort.access.entitlement import TicketRecord, Usage
 from resort.clock import Moment
+from resort.documents import DocumentSeen
 from resort.feed import FeedFrame
 from resort.figures import SiteFigures
+from resort.heights import HeightBand
 from resort.ids import LaneId, TicketId
 from resort.messages import (
     GrantAnnulled,
@@ -181,6 +183,30 @@ class CodeSource(Protocol):
 
     async def close(self) -> None:
         """Stop and free the device."""
+        ...
+
+
+class DocumentReader(Protocol):
+    """A reader of identity documents. Their numbers do not leave it: it blinds them itself (`resort.documents.blind`)."""
+
+    def documents(self) -> AsyncIterator[DocumentSeen]:
+        """Documents as they are held up, until closed; one that stays held up is told once. Reconnects by itself."""
+        ...
+
+    async def close(self) -> None:
+        """Read no more."""
+        ...
+
+
+class HeightSensor(Protocol):
+    """Tells staff about how tall who stands at a lane is. Nobody is refused by it."""
+
+    async def band(self) -> HeightBand | None:
+        """Now; None while nobody stands there, it is too near to a limit to tell, or the sensor is away."""
+        ...
+
+    async def close(self) -> None:
+        """Measure no more."""
         ...
 
 
