@@ -9,8 +9,8 @@ youngest, and for RTU always.
 How failures are kept short (`timeout_ms` T, 250 by default):
 - not connected: fails at once, while a task of the connection reconnects every 50 to 400 ms;
 - no answer: fails after T. Two in a row, or one order that nobody confirmed, mean a dead peer: the connection is reset and
-  made anew, so a controller that lost power is served again within a second of its return. Where units share, one that is
-  silent while its neighbours answer rests for 500 ms, lest the neighbours wait behind it;
+  made anew, so a controller that lost power is served again within a second of its return;
+- units that share: see `devices/unit_trust.py`, which keeps the neighbours of a bad unit from waiting behind it;
 - behind others in the queue: fails after T without having been sent. So no call lasts longer than 2 T;
 - late answers, nonsense, half answers: see `devices/modbus_link.py` and `devices/modbus_rtu_link.py`.
 """
@@ -23,9 +23,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pymodbus.pdu import ModbusPDU
 
 from devices.modbus_address import BusSettings, parse_bus
-from devices.modbus_frames import NOT_BEGUN, decode, describe_exception
+from devices.modbus_frames import NOT_BEGUN, WRITES, decode, describe_exception
 from devices.modbus_link import Link, LinkLost, ModbusLink, Silence
 from devices.modbus_rtu_link import RtuOpener
+from devices.unit_trust import UnitTrust
 from resort.errors import InvalidConfig, TurnstileUnreachable
 
 __all__ = ["BusRegistry", "BusSettings", "UnitHandle", "parse_bus"]  # a bus and its address come from one place
@@ -37,7 +38,6 @@ logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL + 1)
 RECONNECT_FIRST_S = 0.05
 RECONNECT_MAX_S = 0.4
 DEAD_AFTER_SILENCES = 2
-UNIT_REST_S = 0.5
 
 
 class _Bus:
@@ -54,9 +54,9 @@ class _Bus:
         self._open = _opener(settings)
         self._turn = asyncio.Lock()
         self._silences = 0  # requests without an answer in a row, over all units
-        self._silent_units: dict[int, int] = {}  # likewise for each unit
-        self._rest_until: dict[int, float] = {}  # event loop time
+        self._trust = UnitTrust(self._timeout_s, shared=settings.shared)
         self._away = False  # told to the log
+        self._hurry = False  # one unit spoilt the connection: the others have a new one at once
         self._clock = asyncio.get_running_loop().time
         self._keeper = asyncio.create_task(self._keep_connected(), name=f"modbus {name}")
         self._keeper.add_done_callback(self._keeper_ended)
@@ -70,20 +70,22 @@ class _Bus:
         """Send one request, once, and return its normal answer. Raises TurnstileUnreachable."""
         unit = request.dev_id
         self._check_reachable(unit)  # before the queue, so that nobody queues for a dead peer
-        silences = self._silent_units.get(unit, 0)
+        silences = self._trust.silences(unit)
         async with self._place_in_turn(unit):
             link = self._check_reachable(unit)
-            if self._silent_units.get(unit, 0) > silences:  # while this one waited
+            if self._trust.silences(unit) > silences:  # while this one waited
                 raise self._unreachable(unit, "it stopped answering, nothing was sent", sent=False)
-            heard = link.heard
+            heard, began = link.heard, self._clock()
             try:
-                body = await link.exchange(request, self._timeout_s)
+                patience_s = self._trust.patience_s(unit, link.late.get(unit), order=request.function_code in WRITES)
+                body = await link.exchange(request, patience_s)
             except LinkLost as lost:
+                self._note_loss(unit, heard > 0 and lost.sent)
                 raise self._unreachable(unit, str(lost), sent=lost.sent) from None
             except Silence:
                 self._note_silence(link, unit, heard)
                 raise self._unreachable(unit, f"no answer within {self.settings.timeout_ms} ms") from None
-        self._note_answer(unit)
+        self._note_answer(unit, began)
         if body[0] & 0x80:
             raise self._unreachable(unit, describe_exception(body[1]), sent=body[1] not in NOT_BEGUN)
         return decode(body)
@@ -118,27 +120,30 @@ class _Bus:
     def _check_reachable(self, unit: int) -> Link:
         if self._link is None or self._link.lost.is_set():
             raise self._unreachable(unit, "not connected", sent=False)
-        if self._rest_until.get(unit, 0.0) > self._clock():
+        if self._trust.rests(unit, self._clock()):
             raise self._unreachable(unit, "it did not answer lately and is asked again within a second", sent=False)
         return self._link
 
-    def _note_answer(self, unit: int) -> None:
+    def _note_answer(self, unit: int, began: float) -> None:
         if self._away:
             log.info("turnstile bus %s is back", self._name)
             self._away = False
         self._silences = 0
-        self._silent_units.pop(unit, None)
-        self._rest_until.pop(unit, None)
+        self._trust.note_answer(unit, self._clock() - began)
 
     def _note_silence(self, link: Link, unit: int, heard: int) -> None:
         if link is not self._link:
             return  # what was silent is gone already
-        self._silent_units[unit] = self._silent_units.get(unit, 0) + 1
+        self._trust.note_silence(unit, self._clock())
+        if link.lost.is_set():  # half an answer, or an order that nobody confirmed
+            self._note_loss(unit, heard > 0)
         self._silences = 0 if link.heard > heard else self._silences + 1
         if self._silences >= DEAD_AFTER_SILENCES:
             link.drop("nothing behind this address answers")
-        elif self._silent_units[unit] >= DEAD_AFTER_SILENCES:
-            self._rest_until[unit] = self._clock() + UNIT_REST_S
+
+    def _note_loss(self, unit: int, neighbours_live: bool) -> None:
+        if self._trust.note_loss(unit, self._clock(), neighbours_live=neighbours_live):
+            self._hurry = True
 
     def _unreachable(self, unit: int, detail: str, *, sent: bool = True) -> TurnstileUnreachable:
         return TurnstileUnreachable(f"Turnstile unit {unit} at {self.settings}", detail, sent=sent)
@@ -156,7 +161,10 @@ class _Bus:
                     delay_s = RECONNECT_FIRST_S
             else:
                 self._end_attempt()
-            self._link = None
+            await asyncio.sleep(0)  # whoever asked learns of the loss first, and says whose fault it was
+            self._link, hurry, self._hurry = None, self._hurry, False
+            if hurry:
+                continue
             if not self._away:  # until it has answered, not only taken a connection
                 log.warning("turnstile bus %s is away: %s", self._name, link.detail)
                 self._away = True
@@ -167,8 +175,7 @@ class _Bus:
         """Requests go over `link` from now on; what was known about silences belonged to the one before."""
         self._link = link
         self._silences = 0
-        self._silent_units.clear()
-        self._rest_until.clear()
+        self._trust.begin_anew()
 
     def _end_attempt(self) -> None:
         self.attempts += 1

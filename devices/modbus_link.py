@@ -38,6 +38,7 @@ class Link(Protocol):
     lost: asyncio.Event  # set exactly when it cannot be used any more
     detail: str  # why
     heard: int  # replies that came, late ones too
+    late: dict[int, float]  # by unit, when its newest late reply came; event loop time
 
     async def exchange(self, request: ModbusPDU, timeout_s: float) -> bytes:
         """Send once and wait; answers the PDU of a normal or an exception answer. One at a time. Raises Silence, LinkLost;
@@ -72,6 +73,7 @@ class ModbusLink(asyncio.Protocol):
         self.lost = asyncio.Event()
         self.detail = "the connection was lost"
         self.heard = 0  # replies that came, late ones too: proof that somebody lives at the other end
+        self.late: dict[int, float] = {}
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._parser = ReplyParser()
@@ -178,6 +180,7 @@ class ModbusLink(asyncio.Protocol):
             if reply.transaction == 0 or (reply.transaction > self._transaction and not self._wrapped):
                 raise ValueError("an answer to no request")
             self._unanswered.discard(reply.transaction)  # late: thrown away
+            self.late[reply.unit] = self._loop.time()
         elif reply.unit == waiting.unit and (
             is_answer_to(waiting.asked, reply.body) or is_refusal_of(waiting.asked, reply.body)
         ):

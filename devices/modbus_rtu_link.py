@@ -78,6 +78,7 @@ class RtuLink:
         self.lost = asyncio.Event()
         self.detail = "the connection was lost"
         self.heard = 0  # whole replies, late ones too
+        self.late: dict[int, float] = {}
         self._settings = opener.settings
         self._owed = opener.owed
         self._loop = asyncio.get_running_loop()
@@ -208,6 +209,7 @@ class RtuLink:
             unit, end = found
             self._stream = self._stream[end:]
             self.heard += 1
+            self.late[unit] = self._loop.time()
             if self._owed.get(unit, 0.0) > self._loop.time():
                 del self._owed[unit]
             else:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from devices.modbus_bus import RECONNECT_MAX_S, UNIT_REST_S, BusRegistry, parse_bus
+from devices.modbus_bus import RECONNECT_MAX_S, BusRegistry, parse_bus
 from devices.profile import load_profile
 from devices.turnstile import ModbusTurnstile, open_turnstile
+from devices.unit_trust import REST_S
 from orchestrator.settings import load_site
 from resort.clock import SystemClock
 from resort.errors import TurnstileUnreachable
@@ -95,7 +96,7 @@ def test_the_bundled_settings_notice_in_time() -> None:
     limits = [LaneLimits(), *(load_site(file).lane_limits for file in CONFIG.glob("*.yaml"))]
     for limit in limits:
         assert limit.poll_idle_ms + max(timeouts) <= NOTICED_MS
-        pause_ms = max(RECONNECT_MAX_S, UNIT_REST_S) * 1000
+        pause_ms = max(RECONNECT_MAX_S, REST_S) * 1000
         assert pause_ms + 2 * max(timeouts) + 2 * limit.poll_idle_ms <= HEALED_MS
 
 
