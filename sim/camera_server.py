@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from aiohttp import web
 
 from resort.errors import NotFound, Unavailable
+from sim.face_scene import FaceScene
 from sim.scene import CameraLook, Scene, SceneRenderer
 
 BOUNDARY = "snowgateframe"
@@ -50,7 +51,7 @@ class _Stand:
     """What stands before one camera, and who watches."""
 
     def __init__(self) -> None:
-        self.scene: Scene | None = None
+        self.scene: Scene | FaceScene | None = None
         self.viewers: set[_Viewer] = set()
         self.changed = asyncio.Event()
 
@@ -111,7 +112,7 @@ class CameraServer:
         """Where a lane's stream is, once the server was started."""
         return f"http://{HOST}:{self.port}/lanes/{lane_id}.mjpg"
 
-    def show(self, lane_id: str, scene: Scene | None) -> None:
+    def show(self, lane_id: str, scene: Scene | FaceScene | None) -> None:
         """Somebody holds something up at this lane's camera, or (None) walks away. Raises NotFound."""
         stand = self._stands.get(lane_id)
         if stand is None:
@@ -138,14 +139,14 @@ class CameraServer:
                 async with asyncio.timeout(EMPTY_EVERY_S if scene is None else self._frame_s):
                     await stand.changed.wait()
 
-    def _draw(self, scene: Scene | None, number: int) -> bytes:
+    def _draw(self, scene: Scene | FaceScene | None, number: int) -> bytes:
         """Runs in the pen's thread only."""
         if scene is None:
             if len(self._empty) < EMPTY_FRAMES:
                 self._empty.append(self._renderer.frame(None, len(self._empty)))
             return self._empty[number % len(self._empty)]
         self.frames_drawn += 1
-        return self._renderer.frame(scene, number)
+        return scene.frame(number) if isinstance(scene, FaceScene) else self._renderer.frame(scene, number)
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         stand = self._stands.get(request.match_info["lane_id"])

@@ -15,7 +15,7 @@ from devices.code_reader import CodeReader
 from devices.mjpeg import MjpegCamera
 from devices.presence import CODES_KEPT, PATIENCE_FACTOR, REPEAT_FACTOR, Presence
 from resort.clock import ManualClock, Moment, SystemClock
-from resort.ports import Audible, CodeSource, Sighting
+from resort.ports import Audible, CodeSource, Framed, Sighting
 from sim.camera_server import CameraServer
 from sim.scene import Scene
 
@@ -237,6 +237,26 @@ async def test_it_knows_when_the_newest_picture_came(stand: CameraServer) -> Non
     first = source.last_heard
     assert first is not None
     assert first.tick_ns >= sighting.frame_at.tick_ns
+    await source.close()
+
+
+async def test_a_second_consumer_gets_the_newest_frames_and_takes_none_away(stand: CameraServer) -> None:
+    source = source_at(stand)
+    assert isinstance(source, Framed)
+    stand.show("lane", Scene("BEFORE", 1))
+    sightings = source.sightings()
+    assert (await next_of(sightings)).text == "BEFORE"
+    assert (source.frames(3), source.stirred) == ([], False)  # nobody asked for them yet
+    source.watch_scene()
+    waiting = asyncio.create_task(next_of(sightings))
+    await frames_read(stand, source, source.frames_read + 4)
+    frames = source.frames(9)
+    assert len(frames) == 3
+    assert [frame.at.tick_ns for frame in frames] == sorted(frame.at.tick_ns for frame in frames)
+    assert source.frames(1) == [source.frames(9)[-1]]
+    assert source.stirred  # nothing is known of the scene yet
+    stand.show("lane", Scene("AFTER", 2))
+    assert (await waiting).text == "AFTER"
     await source.close()
 
 

@@ -43,6 +43,8 @@ def test_a_lane_cannot_look_at_faces_where_the_site_does_not(demo_site: Site) ->
     [
         (FacesSite(inference_actors=0), "faces.inference_actors: must be 1 to 32"),
         (FacesSite(inference_actors=33), "faces.inference_actors: must be 1 to 32"),
+        (FacesSite(compare_ms=99), "faces.compare_ms: must be 100 to 2000"),
+        (FacesSite(look_s=121), "faces.look_s: must be 5 to 120"),
         (FacesSite(one_to_one=OneToOne(pass_rate=0.0)), "a rate is not one"),
         (FacesSite(one_to_one=OneToOne(pass_rate=0.02)), "fewer strangers may pass than are looked at"),
         (FacesSite(one_to_many=OneToMany(stranger_rate=1.0)), "a rate is not one"),
