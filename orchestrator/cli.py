@@ -11,6 +11,7 @@ import typer
 from orchestrator.device_command import device
 from orchestrator.doctor import examine
 from orchestrator.drills import Drill, DrillAsk
+from orchestrator.face_command import face
 from orchestrator.keys import channel_key, keys
 from orchestrator.measured import Bench, Measured
 from orchestrator.opening import Opening
@@ -28,6 +29,7 @@ app.add_typer(user, name="user")
 app.add_typer(keys, name="keys")
 app.add_typer(channel_key, name="channel-key")
 app.add_typer(ticket, name="ticket")
+app.add_typer(face, name="face")
 app.add_typer(device, name="device")
 device.command("say")(device_say)
 

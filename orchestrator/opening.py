@@ -16,7 +16,7 @@ from actors.alarm_client import RayAlarms
 from actors.feed_client import RayFeed, RayGates
 from orchestrator.cluster import Cluster, Stores, start_local_ray
 from orchestrator.drills import load_drill
-from orchestrator.faces import check_face_models, face_parts
+from orchestrator.faces import check_face_models, face_office, face_parts, face_store
 from orchestrator.leftovers import RunFile, end_processes
 from orchestrator.parts import OpenResort, WebhookParts, Window
 from orchestrator.selling import Selling
@@ -194,6 +194,7 @@ class OpenSite:
         self.database = Database(self.places.database_url)
         self._closers.push_async_callback(self.database.dispose)
         self.journal = JournalStore(self.database)
+        self._faces = face_store(self.site, self.database, self.places.face_keys, self.clock)
         self._tell("the database is ready")
 
     async def _open_redis(self) -> str:
@@ -232,6 +233,10 @@ class OpenSite:
         selling = self._selling
         await selling.start()
         self._closers.push_async_callback(selling.stop)
+        parts = face_parts(self.site, self._faces)
+        faces = face_office(self.site, self.database, self._faces, parts, self.clock, self.ids)
+        self._closers.push_async_callback(faces.close)
+        await faces.start()
         self.accounts = Accounts(self.database, self.clock, self.ids)
         self.first_password = await self.accounts.ensure_admin()
         resort = OpenResort(
@@ -245,7 +250,8 @@ class OpenSite:
             selling.desk,
             RayAlarms(),
             WebhookParts(self._webhooks, self.journal, SiteMeta(self.database)),
-            face_parts(self.site),
+            parts,
+            faces,
         )
         for point in entry_points(group="snowgate.windows"):
             window: Window = point.load()()

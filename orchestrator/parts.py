@@ -15,6 +15,7 @@ from resort.lane_control import GateControl
 from resort.lane_looks import FacePictures, LookControl
 from resort.ports import AlarmControl, FeedSource
 from resort.site import Site
+from sales.faces import FaceOffice
 from sales.office import TicketOffice
 from sales.tickets import TicketDesk
 from storage.accounts import Accounts
@@ -67,6 +68,7 @@ class OpenResort:
     alarms: AlarmControl
     webhooks: WebhookParts | None = None  # None: the site has none
     faces: FaceParts | None = None  # likewise
+    face_office: FaceOffice | None = None  # enrols and forgets; forgets only where `faces` is None
 
 
 class Window(Protocol):

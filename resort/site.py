@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from resort.access.spoken import SpokenLanguage
+from resort.face_consent import WORDING, ConsentWording
 from resort.face_rules import OneToMany, OneToOne
 from resort.ids import GateId, LaneId
 from resort.texts import Text
@@ -249,6 +250,8 @@ class FacesSite(Strict, frozen=True):
     when_away: FaceAwayPolicy = "admit"  # a ticket whose face cannot be compared: as without faces, or staff look
     compare_ms: int = 400  # how long a guest who showed his ticket waits for the comparison at most
     look_s: int = 20  # how long staff may see the two pictures and confirm; then they are gone
+    consent: ConsentWording = WORDING  # what people agree to; a site's own words need a version of their own
+    guarded_units: tuple[str, ...] = ("child",)  # tickets for which a guardian has to agree, whatever age is stated
 
 
 class RuntimeSite(Strict, frozen=True):

@@ -15,7 +15,7 @@ from sqlalchemy import Row, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from resort.access.entitlement import TicketStatus
-from resort.errors import Invalid, InvalidConfig
+from resort.errors import FacesUnavailable, Invalid, InvalidConfig
 from resort.faces import ConsentGiver, FaceChange, FaceOrigin, ForgetReason, StoredFace
 from resort.ids import TicketId
 from storage.database import Database, insert_into
@@ -91,13 +91,17 @@ class FaceStore:
         return changes
 
     async def picture(self, ticket_id: TicketId) -> bytes | None:
-        """The small JPEG for staff who compare; None: no face is enrolled. Raises DatabaseUnavailable, Invalid."""
+        """The small JPEG for staff who compare; None: no face is enrolled. Raises DatabaseUnavailable,
+        FacesUnavailable (it does not open)."""
         query = select(faces.c.key_id, faces.c.model_id, faces.c.picture).where(faces.c.ticket_id == ticket_id)
         async with self._db.read() as connection:
             row = (await connection.execute(query)).first()
         if row is None:
             return None
-        return unseal(self.keys.key(row.key_id), row.picture, row.key_id, ticket_id, row.model_id, "picture")
+        try:
+            return unseal(self.keys.key(row.key_id), row.picture, row.key_id, ticket_id, row.model_id, "picture")
+        except Invalid as error:
+            raise FacesUnavailable("The enrolled picture", error.problem) from None
 
     async def put(self, connection: AsyncConnection, face: SealedFace, consent: StoredConsent) -> int:
         """Store a face in place of the ticket's former one, whose consent ends as replaced; answers the version."""

@@ -66,6 +66,11 @@ DESK = Who(
     "staff in the role cashier, control_room or admin; see there who may order what",
     roles=frozenset({"cashier", "control_room", "admin"}),
 )
+ENROLLERS = Who(
+    "a channel key (for tickets it sold), or staff in the role cashier, control_room or admin",
+    roles=frozenset({"cashier", "control_room", "admin"}),
+    channels=True,
+)
 CONTROL = Who("staff in the role control_room or admin", roles=frozenset({"control_room", "admin"}))
 
 

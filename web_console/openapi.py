@@ -10,6 +10,7 @@ from web_console.bodies import Problem
 from web_console.callers import ANYONE, SESSION_COOKIE, Who
 from web_console.problems import PROBLEM_TYPE
 from web_console.routes import Call, Route, respond
+from web_console.uploads import PICTURE_LIMIT, PICTURE_TYPES
 
 DESCRIPTION = """Tickets and gates of one resort.
 
@@ -58,11 +59,27 @@ def _operation(route: Route, schema_of: dict[Any, Any]) -> dict[str, Any]:
     if route.keyed:
         key = {"type": "string", "pattern": "^[ -~]{1,100}$"}
         parameters.append({"name": "Idempotency-Key", "in": "header", "required": True, "schema": key})
+    if route.query is not None:
+        parameters.extend(_query_parameters(route.query))
     if parameters:
         operation["parameters"] = parameters
     if route.body is not None:
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema_of[route.body]}}}
+    if route.pictures:
+        picture = {"schema": {"type": "string", "format": "binary", "maxLength": PICTURE_LIMIT}}
+        operation["requestBody"] = {"required": True, "content": {kind: picture for kind in PICTURE_TYPES}}
     return operation
+
+
+def _query_parameters(kind: Any) -> list[dict[str, Any]]:
+    """The fields of a query's struct; these are plain, so that their schemas refer to nothing."""
+    (_, components) = msgspec.json.schema_components([kind])
+    schema = components[kind.__name__]
+    required = schema.get("required", [])
+    return [
+        {"name": name, "in": "query", "required": name in required, "schema": of_field}
+        for name, of_field in schema["properties"].items()
+    ]
 
 
 def _security(who: Who) -> list[dict[str, list[str]]]:
@@ -96,7 +113,9 @@ def _problem_statuses(route: Route) -> set[int]:
         statuses.add(503)  # accounts are asked, and may be away
     if route.parameters:
         statuses.add(404)
-    if route.body is not None:
+    if route.query is not None:
+        statuses.add(422)
+    if route.body is not None or route.pictures:
         statuses |= {400, 413, 415, 422}
     return statuses
 

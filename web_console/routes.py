@@ -13,10 +13,10 @@ import msgspec
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.typedefs import Handler
 
-from resort.errors import Invalid
 from storage.accounts import Accounts
 from web_console.callers import NOBODY, SAFE_METHODS, Caller, Who, check_same_site, idempotency_key, identify
 from web_console.problems import HttpRefusal, problem_response
+from web_console.uploads import as_invalid, decoded_query, picture_body
 
 BODY_LIMIT = 64 * 1024
 # Ids in addresses: anything short without control characters. Sites name their own gates, in any script.
@@ -33,6 +33,7 @@ class Call:
     ids: dict[str, str]
     body: Any = None
     key: str = ""  # idempotency key, on routes that require one
+    query: Any = None  # an instance of the route's query type
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class Route:
     status: int = 200
     keyed: bool = False  # needs an Idempotency-Key
     socket: bool = False
+    query: Any = None  # a struct whose fields come in the address's query; nothing secret, as addresses are logged elsewhere
+    pictures: bool = False  # the body is a JPEG or PNG; a handler gets its bytes
     problems: tuple[int, ...] = field(default=())  # statuses beyond those that follow from the other columns
 
     @property
@@ -79,8 +82,12 @@ def endpoint(route: Route, accounts: Accounts) -> Handler:
         route.who.check(caller, route.action)
         ids = path_ids(request)
         key = idempotency_key(request.headers) if route.keyed else ""
-        body = await decoded_body(request, decoder) if decoder is not None else None
-        return respond(await route.handler(Call(request, caller, ids, body, key)), route.status)
+        query = decoded_query(request, route.query) if route.query is not None else None
+        if route.pictures:
+            body: Any = await picture_body(request)
+        else:
+            body = await decoded_body(request, decoder) if decoder is not None else None
+        return respond(await route.handler(Call(request, caller, ids, body, key, query)), route.status)
 
     return handle
 
@@ -117,17 +124,9 @@ async def decoded_body(request: web.Request, decoder: msgspec.json.Decoder[Any])
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
-        raise _as_invalid(str(error)) from error
+        raise as_invalid(str(error)) from error
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise HttpRefusal(400, "malformed_json", "The body is not valid JSON.") from error
-
-
-def _as_invalid(message: str) -> Invalid:
-    # msgspec tells the place at the end: "Expected `int`, got `str` - at `$.units[...]`".
-    problem, _, place = message.partition(" - at ")
-    path = re.search(r"`\$\.?([^`]*)`", place)
-    field_name = (path.group(1) if path else "") or "body"
-    return Invalid(field_name, problem.rstrip("."))
 
 
 async def answer_expectation(request: web.Request) -> web.StreamResponse | None:

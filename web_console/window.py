@@ -13,6 +13,7 @@ from orchestrator.parts import OpenResort
 from resort.errors import Unavailable
 from web_console.alarm_api import AlarmApi
 from web_console.callers import STAFF
+from web_console.faces_api import FacesApi
 from web_console.feed_hub import FeedHub, FeedTiming
 from web_console.feed_sockets import FeedSockets
 from web_console.lanes_api import LanesApi
@@ -99,6 +100,7 @@ def route_table(
         *TicketsApi(resort.desk).routes(),
         *LanesApi(resort.gates, resort.office, resort.ids).routes(),
         *LookApi(resort.faces, resort.ids).routes(),
+        *FacesApi(resort.face_office).routes(),
         *SessionApi(resort.accounts, sockets.end_session).routes(),
         Route(
             "GET", "/api/feed", sockets.serve, STAFF, "The live feed, a WebSocket: a snapshot, then deltas and heartbeats",
