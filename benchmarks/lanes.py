@@ -1,8 +1,8 @@
 """`snowgate bench lanes`: what a lane with a bad controller costs its neighbours on the same bus.
 
-Eight lanes poll their controllers as lanes do and give an order now and then, one of the controllers bad in each way, while eight
-others do so with sound ones: on connections of their own, on one that all share, and on an RTU line. Latency is from the wish to
-the answer, with every attempt between them. The bar: beside a bad neighbour the 99th percentile is at most 20 ms more.
+Eight lanes poll their controllers as lanes do and give an order now and then, one of the controllers bad in each way, while
+eight others do so with sound ones: on connections of their own, on one that all share, and on an RTU line. Latency is from the
+wish to the answer, with every attempt between them. The bar: beside a bad neighbour the 99th percentile is at most 20 ms more.
 
 The first seconds of a fault are told apart (`onset`): the first question that is not answered keeps the others waiting for its
 whole time-out, as it might still be answered.
