@@ -108,6 +108,8 @@ export class FakeBackend implements Backend {
     if (laneId !== undefined && method === "PUT" && hasStrings(body, "mode")) return this.#order(laneId, body.mode);
     const [, atLane, act] = /^\/api\/lanes\/([^/]+)\/(admit|annul|test-scan|policy)$/.exec(path) ?? [];
     if (atLane !== undefined && act !== undefined && method === "POST") return this.#atDesk(atLane, act, body, key);
+    const [, lookLane, lookAnswer] = /^\/api\/lanes\/([^/]+)\/looks\/[^/]+(?:\/(confirm|reject))?$/.exec(path) ?? [];
+    if (lookLane !== undefined) return this.#atLook(lookLane, lookAnswer ?? "view", key);
     const alarmKey = /^\/api\/alarms\/([^/]+)\/acknowledge$/.exec(path)?.[1];
     if (alarmKey !== undefined && method === "POST" && hasStrings(body, "note")) {
       return this.#acknowledge(decodeURIComponent(alarmKey), this.session.name, body.note);
@@ -141,6 +143,13 @@ export class FakeBackend implements Backend {
     return { status: 200, body: { outcome: { ...done, outcome: "already_used", text: used }, rules } };
   }
 
+  #atLook(laneId: string, what: string, key?: string): Reply {
+    this.orders.push([laneId, what, ...(key === undefined ? [] : [key])].join(" "));
+    if (what === "view") return { status: 200, body: { ticket_id: "00000000000000aa", live: LOOK_PICTURE, enrolled: LOOK_PICTURE } };
+    const done = { ticket_id: "00000000000000aa", grant_id: null, attention: [], warning: "" };
+    return { status: 200, body: { ...done, outcome: "ok", text: { zh: "已完成", en: "Done" } } };
+  }
+
   #order(laneId: string, mode: string): Reply {
     if (!this.world.laneIds.includes(laneId)) return problem(404, `There is no lane ${laneId}.`);
     this.orders.push(`${laneId} ${mode}`);
@@ -148,6 +157,10 @@ export class FakeBackend implements Backend {
     return { status: 200, body: { lane_id: laneId, mode } };
   }
 }
+
+/** A grey square: nobody. */
+const LOOK_PICTURE =
+  "iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAAAAABX3VL4AAAADklEQVR4nGNsYGBiYAAAApIAhPd8o1gAAAAASUVORK5CYII=";
 
 function problem(status: number, detail: string): Reply {
   return { status, body: { type: "about:blank", title: "", status, detail, code: "" } };
