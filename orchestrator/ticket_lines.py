@@ -16,7 +16,7 @@ from resort.messages import (
 )
 from sales.explanation import Explanation
 from storage.orders_sql import StoredTicket
-from storage.tickets_sql import StaffOrder
+from storage.tickets_sql import FaceEvent, StaffOrder
 
 NEWEST = 20  # events shown of a ticket
 KINDS: dict[type, str] = {
@@ -64,6 +64,8 @@ def ticket_lines(
         where = event.lane_id or "-"
         lines.append(f"  {event.at.astimezone(zone):%Y-%m-%d %H:%M:%S}  {where:16} {KINDS[type(event)]}{_said(event)}")
     for order in history:
+        if isinstance(order.event, FaceEvent):
+            continue  # `snowgate face show` tells of those
         what = order.event.status if isinstance(order.event, TicketChanged) else "entry given back"
         told = "" if order.told else "  (通道尚未得知 lanes not told yet)"
         heir = f" → {order.successor}" if order.successor else ""

@@ -169,7 +169,7 @@ class FaceStore:
                 retire_key(self.keys.path, key_id)
         return needed
 
-    async def _changes(self, version: int, limit: int) -> Sequence[Row[Any]]:
+    async def _changes(self, version: int, limit: int) -> list[Row[Any]]:
         columns = (
             face_changes.c.version, face_changes.c.ticket_id, faces.c.key_id, faces.c.model_id, faces.c.template,
             faces.c.valid_on, faces.c.valid_until, faces.c.places,
@@ -179,7 +179,7 @@ class FaceStore:
         if version == 0:
             query = query.where(faces.c.ticket_id.is_not(None))  # who knows nothing has nothing to forget
         async with self._db.read() as connection:
-            return (await connection.execute(query.order_by(face_changes.c.version).limit(limit))).all()
+            return list(await connection.execute(query.order_by(face_changes.c.version).limit(limit)))
 
     def _change(self, row: Row[Any], say: bool = False) -> FaceChange:
         ticket_id = TicketId(row.ticket_id)

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import yaml
@@ -268,9 +269,12 @@ class FakeAlarms(Breakable):
 class FakeResort:
     """All parts, and the `OpenResort` that they make."""
 
-    def __init__(self, *, port: int = 0, heartbeat_s: float = 0.05, faces: FaceParts | None = None) -> None:
+    def __init__(
+        self, *, port: int = 0, heartbeat_s: float = 0.05, faces: FaceParts | None = None, face_office: Any = None
+    ) -> None:
         self.site = demo_site(port)
         self.faces = faces
+        self.face_office = face_office
         self.office = FakeOffice(self.site)
         self.accounts = FakeAccounts()
         self.gates = FakeGates()
@@ -290,4 +294,5 @@ class FakeResort:
             alarms=self.alarms,
             desk=self.desk,
             faces=self.faces,
+            face_office=self.face_office,
         )
