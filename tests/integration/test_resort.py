@@ -70,7 +70,7 @@ def test_lanes_killed_under_load_lose_nothing_and_admit_nobody_twice(data: Path,
     assert figures["passages"] > 60
     assert figures["duplicates"] == 0
     assert figures["stream_events"] == figures["sql_events"] > 0
-    assert figures["actors_alive"] == 18
+    assert figures["actors_alive"] == 19
     passages, tickets = site.sql(PASSED)[0]
     assert passages == tickets == figures["passages"]
     # What the steel counted is what the journal holds: every turn is a passage, or known to have had no grant.

@@ -47,7 +47,8 @@ def test_the_demo_resort_is_what_the_readme_says(demo_site: Site) -> None:
         ('closes: "00:30:00"', 'closes: "05:30:00"', "do not lie within a day that begins at 05:00"),
         ('opens: "12:30:00"', 'opens: "04:30:00"', "do not lie within a day"),
         ("lane_class: fast,", "lane_class: fast, faces: sometimes,", "Invalid enum value"),
-        ("lane_class: fast,", "lane_class: fast, faces: verify,", "the site has no faces section"),
+        ("inference_actors: 1", "inference_actors: 0", "must be 1 to 32"),
+        ("inference_actors: 1", "one_to_one: {pass_rate: 0.1}", "fewer strangers may pass"),
     ],
 )
 def test_a_bad_file_is_refused_in_one_sentence(tmp_path: Path, old: str, new: str, says: str) -> None:
