@@ -24,6 +24,7 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+LINGERING_S = 1.0  # how long what is left of a refused body is taken, so that its sender gets to read the answer
 STOP_LIMIT_S = 1.0  # for requests under way when the console stops; long-lived sockets have ended before
 
 
@@ -102,4 +103,5 @@ class ConsoleRunner(web.AppRunner):
             debug=False,
             access_log_class=AccessLog,
             access_log=_access_log,
+            lingering_time=LINGERING_S,
         )
