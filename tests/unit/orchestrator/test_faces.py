@@ -8,6 +8,9 @@ import pytest
 from orchestrator.faces import check_face_models, face_parts
 from resort.errors import PartMissing
 from resort.site import FacesSite, Site
+from storage.database import Database
+from storage.face_keys import FaceKeys
+from storage.faces_sql import FaceStore
 
 
 @pytest.fixture
@@ -32,8 +35,11 @@ def test_missing_models_are_named_at_once(with_faces: Site, without: Site, tmp_p
     check_face_models(without, tmp_path)
 
 
-def test_windows_get_the_pool_of_a_site_that_has_one(with_faces: Site, without: Site) -> None:
-    parts = face_parts(with_faces)
+async def test_windows_get_the_pool_of_a_site_that_has_one(with_faces: Site, without: Site, tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'faces.db'}")
+    store = FaceStore(database, FaceKeys(tmp_path / "face_keys.json"))
+    parts = face_parts(with_faces, store)
     assert parts is not None
     assert parts.pool is parts.news
-    assert face_parts(without) is None
+    assert face_parts(without, store) is None
+    await database.dispose()
