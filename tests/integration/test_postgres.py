@@ -33,10 +33,12 @@ from sim.ticket_shop import MORNING, TODAY, Shop, open_shop, shop_site
 from storage.accounts import Accounts
 from storage.database import Database
 from storage.journal_sql import JournalStore
+from storage.key_file import add_key, make_current
 from storage.lane_modes import LaneModes
 from storage.migrate import upgrade
 from storage.orders_sql import TicketStore
 from storage.tables import metadata, tickets
+from tests.unit.sales.face_counter import jpeg, open_counter
 
 pytestmark = pytest.mark.realtime
 
@@ -252,3 +254,19 @@ async def test_a_connection_that_dies_within_a_unit_is_an_outage(database: Datab
         async with database.write() as connection:
             await connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
     await database.ping()
+
+
+async def test_faces_are_enrolled_followed_sealed_anew_and_forgotten(url: str, tmp_path: Path) -> None:
+    async with open_counter(url, tmp_path) as counter:
+        one, two = await counter.sell(), await counter.sell()
+        await asyncio.gather(counter.enrol(one, jpeg("one_1")), counter.enrol(two, jpeg("two")))
+        assert set(counter.gallery.held) == {one, two}
+        keys, at = counter.store.keys, counter.clock.now().at
+        make_current(keys.path, add_key(keys.path, at), at)
+        assert await counter.store.seal_anew(10) == 2
+        assert await counter.store.retire(1) == 0
+        assert [change.face is not None for change in await counter.store.after(0, 10)] == [True, True]
+        await counter.office.forget(one, "withdrawn", "anna")
+        await counter.shop.desk.change_status(two, "refunded", "anna", "ill")
+        assert await counter.office.sweep() == 1
+        assert counter.gallery.held == {}
