@@ -57,7 +57,7 @@ from resort.access.usage import use
 from resort.clock import Clock
 from resort.errors import Busy, LedgerUnavailable, SpoolFull, TurnstileUnreachable, Unavailable
 from resort.ids import GrantId, IdSource, TicketId
-from resort.messages import GrantAnnulled, GrantIssued, GrantOutcome, GrantReleased, JournalEvent, TicketExited
+from resort.messages import GrantAnnulled, GrantIssued, GrantOutcome, JournalEvent, TicketExited
 from resort.ports import AdmissionLedger, CodeSource, LaneMemory, Recalling, Turnstile
 from resort.site import LaneClass
 
@@ -358,10 +358,10 @@ class LaneRuntime:
             record = await self._find(outcome.ticket_id)  # recovered, or never stored for certain
         elif self._settle_failed:
             record = await self._find(outcome.ticket_id)
-        if (record is None or record.usage.open_grant != outcome.grant_id) and not isinstance(outcome, GrantReleased):
-            await self._ledger.settle(
-                outcome, None, None
-            )  # the ledger never knew the grant, or knows the outcome: the journal is told
+        if record is None or record.usage.open_grant != outcome.grant_id:
+            # Whoever decides now never knew the grant, or knows the outcome. The journal is told: a ledger that is frozen may
+            # still carry the grant out, and has to learn that it was released.
+            await self._ledger.settle(outcome, None, None)
         while record is not None and record.usage.open_grant == outcome.grant_id:
             self._settle_failed = True
             conflict = await self._ledger.settle(outcome, record, use(record.usage, outcome))

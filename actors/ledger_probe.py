@@ -5,7 +5,7 @@ from typing import Protocol
 
 from resort.errors import LedgerUnavailable
 
-PROBE_S = 0.12  # a ledger that takes longer to answer, twice in a row, counts as lost
+PROBE_S = 0.1  # a ledger that takes longer to answer, twice in a row, counts as lost
 SILENCES = 2
 LATE_S = 0.03  # a time-out that rings later than this tells of this process, not of the ledger
 STARVED = 8  # such time-outs in a row are taken for a loss all the same

@@ -10,7 +10,9 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, Select, case, distinct, exists, func, literal, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from resort.ids import LaneId
 from resort.messages import (
     AlarmAcknowledged,
     AlarmCleared,
@@ -56,25 +58,44 @@ class JournalStore:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._told: dict[LaneId, int] = {}  # each lane's highest number that is known to be stored and was told past the stream
 
     async def store(self, batch: Sequence[tuple[str, JournalEvent]]) -> int:
         """Store events with their stream ids, in this order, in one transaction; answers how many were new.
 
         The id is `PAST_STREAM` for what did not come by the stream. An event whose id is already stored is ignored, so a
         batch of unknown outcome can be stored again, and an event may come both ways.
+
+        A grant that comes by the stream after its lane told later numbers past it was given up by that lane: a ledger that was
+        frozen carried it out when it thawed, unheard. It never opened anything and is not stored. (A grant that was heard of is
+        in the lane's spool, and so was told before those numbers.)
         """
-        if not batch:
-            return 0
-        rows = [_row(stream_id, event) for stream_id, event in batch]
+        new = 0
         async with self._db.write() as connection:
             if not self._db.is_sqlite:
                 await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+            await self._learn_told(connection, batch)
+            rows = [_row(stream_id, event) for stream_id, event in batch if not self._is_given_up(stream_id, event)]
             statement = insert_into(connection, journal).on_conflict_do_nothing(index_elements=["event_id"])
-            if self._db.is_sqlite:
+            if rows and self._db.is_sqlite:
                 # One prepared statement for all rows, whose driver adds up what each changed: half as fast again as RETURNING.
                 done = await connection.execute(statement, rows, execution_options={"preserve_rowcount": True})
-                return done.rowcount
-            return len((await connection.execute(statement.returning(journal.c.seq), rows)).all())
+                new = done.rowcount
+            elif rows:
+                new = len((await connection.execute(statement.returning(journal.c.seq), rows)).all())
+        for stream_id, event in batch:
+            if stream_id == PAST_STREAM and event.lane_seq > self._told.get(event.lane_id, 0):
+                self._told[event.lane_id] = event.lane_seq
+        return new
+
+    async def _learn_told(self, connection: AsyncConnection, batch: Sequence[tuple[str, JournalEvent]]) -> None:
+        """For lanes not heard of since this began: by whichever way, as the stream goes on behind what SQL has of it."""
+        for lane_id in {event.lane_id for _, event in batch if event.lane_seq} - self._told.keys():
+            highest = select(func.max(journal.c.lane_seq)).where(journal.c.lane_id == lane_id)
+            self._told[lane_id] = int(await connection.scalar(highest) or 0)
+
+    def _is_given_up(self, stream_id: str, event: JournalEvent) -> bool:
+        return stream_id != PAST_STREAM and isinstance(event, GrantIssued) and 0 < event.lane_seq <= self._told[event.lane_id]
 
     async def last_stream_id(self) -> str:
         """The stream id of the event stored last of those that came by the stream, `0-0` when there is none. Going on after

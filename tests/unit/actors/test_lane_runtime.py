@@ -46,6 +46,7 @@ class WatchedLedger(MemoryLedger):
     def __init__(self) -> None:
         super().__init__()
         self.away = False
+        self.grants_lost = False
         self._appended = asyncio.Event()
 
     async def until(self, holds: Callable[[list[JournalEvent]], bool]) -> None:
@@ -69,6 +70,8 @@ class WatchedLedger(MemoryLedger):
 
     def _change(self, event, expected, usage, **changes):  # type: ignore[no-untyped-def]
         self._check()
+        if self.grants_lost and isinstance(event, GrantIssued):
+            raise LedgerUnavailable("The ledger", "no answer came")
         answer = super()._change(event, expected, usage, **changes)
         self._appended.set()
         return answer
@@ -187,6 +190,14 @@ async def test_a_lost_ledger_refuses_and_the_refusal_is_kept(stand: Stand) -> No
     stand.ledger.away = False
     await stand.ledger.until(has(ScanRefused))
     assert stand.steel.pulses == 0
+
+
+async def test_a_grant_without_an_answer_is_told_to_be_void(stand: Stand) -> None:
+    """Nobody knows yet whether the ledger will carry it out."""
+    stand.ledger.grants_lost = True
+    stand.held.hold_up()
+    await stand.ledger.until(has(GrantReleased))
+    assert (stand.count(GrantIssued), stand.count(ScanRefused), stand.steel.pulses) == (0, 1, 0)
 
 
 async def test_an_outcome_waits_for_the_ledger_and_is_not_lost(stand: Stand) -> None:

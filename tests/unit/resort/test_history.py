@@ -221,6 +221,15 @@ def test_released_and_annulled_grants_leave_the_entry_and_staff_may_overrule() -
     assert broken([*given_back, annulled, *again]) == []
 
 
+def test_a_grant_that_was_told_to_be_void_need_not_be_stored() -> None:
+    lane = Lane()
+    grant, _ = passed(lane, "a")
+    assert isinstance(grant, GrantIssued)
+    void = GrantReleased(**lane.outcome(grant), counter_in=1)
+    assert broken([void]) == []
+    assert check([void]).figures["released"] == 0
+
+
 def test_entries_parties_and_days_are_each_tickets_own() -> None:
     lane = Lane()
     family = Entitlement("family", "adult", TODAY, 2, ("standard",), party=2)

@@ -18,7 +18,7 @@ from storage.migrate import upgrade
 from storage.orders_sql import StoredOrder, insert_order, insert_tickets
 from storage.past_stream import BATCH, store_past_stream, store_spools
 from storage.spool import Spool
-from tests.unit.storage.lane_events import LANE, OTHER, TICKET, a_change, a_grant, a_passage, a_refusal, an_unknown
+from tests.unit.storage.lane_events import LANE, OTHER, TICKET, a_change, a_grant, a_passage, a_refusal, a_release, an_unknown
 
 SEASON = TicketId("00000000000000bb")
 
@@ -70,6 +70,18 @@ async def test_events_are_stored_once_whichever_way_they_come(journal: JournalSt
     await journal.store([(f"{number}-0", event) for number, event in enumerate(events, start=1)])
     assert [entry.event for entry in await journal.events_after(0, 100)] == events
     assert await journal.last_stream_id() == "3-0", "what came past the stream says nothing of it"
+
+
+async def test_a_grant_that_a_thawed_ledger_carried_out_unheard_is_not_stored(database: Database, books: LedgerBooks) -> None:
+    journal = JournalStore(database)
+    grants = [a_grant(number) for number in (1, 3, 4)]
+    await journal.store([("1-0", grants[0]), ("2-0", a_passage(2, grants[0]))])
+    await store_past_stream(journal, books, [a_refusal(5), a_release(6, grants[1])])  # the lane gave 3 and 4 up
+    for again in (journal, JournalStore(database)):  # also after a restart
+        assert await again.store([("3-0", grants[1]), ("4-0", grants[2])]) == 0
+    late = a_passage(4, grants[0])  # what happened, happened, whenever it is told
+    assert await journal.store([("5-0", late), ("6-0", a_grant(7))]) == 2
+    assert await journal.store([("1-0", a_grant(1, OTHER))]) == 1
 
 
 async def test_more_events_than_fit_into_one_batch(journal: JournalStore, books: LedgerBooks) -> None:
