@@ -31,8 +31,9 @@ lint: install
 types: install
 	$(BIN)/mypy
 
+# Two at a time: much of it waits for devices, processes and time-outs.
 unit: install
-	$(BIN)/pytest tests/unit tests/property
+	$(BIN)/pytest --numprocesses 2 --dist worksteal tests/unit tests/property
 
 integration: install
 	$(BIN)/pytest tests/integration
