@@ -17,7 +17,7 @@ from actors.names import JOURNAL, NAMESPACE, lane_name
 from actors.tasks import lifelong
 from orchestrator.alarm_desk import AlarmDesk
 from orchestrator.sights import SeenGate, journal_problem, see_gate
-from resort.alarm_levels import LaneSight, SiteSight
+from resort.alarm_levels import LaneSight, SensorSight, SiteSight
 from resort.clock import SystemClock
 from resort.errors import DatabaseUnavailable, Unavailable
 from resort.ids import RandomIds
@@ -53,6 +53,7 @@ class OrchestratorActor:
         self._clock = SystemClock()
         self._served: set[str] = set()  # lanes that were served once since this process began
         self._ticks = 0
+        self._sensors: list[SensorSight] = []
         self._begun = False
         self._closing = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -77,6 +78,10 @@ class OrchestratorActor:
             raise Unavailable("The watch", "it is still reading the journal")
         await self._desk.acknowledge(alarm_key, by, note)
 
+    async def see_sensors(self, sensors: Sequence[SensorSight]) -> None:
+        """Take how the people sensors stand; whoever opened the site tells it each second."""
+        self._sensors = list(sensors)
+
     async def close(self) -> None:
         """Stop watching and free the stores."""
         # Not cancelled: what is under way in SQL or the stream ends by itself, in bounded time.
@@ -99,7 +104,9 @@ class OrchestratorActor:
             offline = [seen.gate.gate_id for seen in gates if seen.gate.route in OFFLINE]
             detail = f"gates that decide without it: {', '.join(offline)}" if offline else ""
             sight = SiteSight(tail.stream_away_since is None and not offline, problem, detail)
-            await self._desk.look([self._judged(seen) for seen in gates if seen.gate.answers or not self._opening], sight)
+            await self._desk.look([self._judged(seen) for seen in gates if seen.gate.answers or not self._opening], sight,
+                                  self._sensors)  # fmt: skip
+            self._sensors = []  # who is not told of again cannot be seen
             self._ticks += 1
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TICK_S):

@@ -13,7 +13,7 @@ from datetime import timedelta
 from actors.journal_tail import JournalTail
 from orchestrator.sights import SeenGate
 from orchestrator.watch import AlarmBook
-from resort.alarm_levels import LEVEL_KINDS, LevelAlarms, SiteSight
+from resort.alarm_levels import LEVEL_KINDS, LevelAlarms, SensorSight, SiteSight
 from resort.alarms import Cause, EventAlarms, kind_of
 from resort.clock import Clock, Moment
 from resort.errors import Unavailable
@@ -66,13 +66,15 @@ class AlarmDesk:
         self.tail.begin(stream_id, seq, [*alarms, *(stored.event for stored in recent)])
         await self.tail.catch_up()
 
-    async def look(self, gates: Sequence[SeenGate], site: SiteSight) -> None:
+    async def look(self, gates: Sequence[SeenGate], site: SiteSight, sensors: Sequence[SensorSight] = ()) -> None:
         """Take what is seen now and tell the journal what that changes. What cannot be told waits for the next call."""
         now = self._clock.now()
         for seen in gates:
             self._levels.see_gate(seen.gate, now)
             for lane in seen.lanes:
                 self._levels.see_lane(lane, now)
+        for sensor in sensors:
+            self._levels.see_sensor(sensor, now)
         self._levels.see_site(site, now)
         self._pending += self._book.observe([*self._levels.holding(), *self._events.holding(now)], now)
         try:

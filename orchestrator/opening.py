@@ -19,6 +19,7 @@ from orchestrator.drills import load_drill
 from orchestrator.faces import check_face_models, face_office, face_parts, face_store
 from orchestrator.leftovers import RunFile, end_processes
 from orchestrator.parts import OpenResort, WebhookParts, Window
+from orchestrator.people import PeopleDesk
 from orchestrator.selling import Selling
 from orchestrator.settings import load_site, needs_stage, places, webhook, with_addresses
 from orchestrator.speech import SpeechMaking, check_voices_and_lamps
@@ -239,6 +240,10 @@ class OpenSite:
         await faces.start()
         self.accounts = Accounts(self.database, self.clock, self.ids)
         self.first_password = await self.accounts.ensure_admin()
+        alarms = RayAlarms()
+        people = PeopleDesk(self.site, self.clock, alarms.see_sensors)
+        self._closers.push_async_callback(people.close)
+        people.start()
         resort = OpenResort(
             self.site,
             self.clock,
@@ -248,10 +253,11 @@ class OpenSite:
             RayFeed(),
             RayGates(self.site),
             selling.desk,
-            RayAlarms(),
+            alarms,
             WebhookParts(self._webhooks, self.journal, SiteMeta(self.database)),
             parts,
             faces,
+            people=people,
         )
         for point in entry_points(group="snowgate.windows"):
             window: Window = point.load()()

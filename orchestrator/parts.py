@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from orchestrator.people import PeopleDesk
 from resort.clock import Clock
 from resort.faces import FaceNews, FacePool
 from resort.figures import FaceFigures
@@ -69,6 +70,7 @@ class OpenResort:
     webhooks: WebhookParts | None = None  # None: the site has none
     faces: FaceParts | None = None  # likewise
     face_office: FaceOffice | None = None  # enrols and forgets; forgets only where `faces` is None
+    people: PeopleDesk | None = None  # its people sensors; None: nobody opened them
 
 
 class Window(Protocol):

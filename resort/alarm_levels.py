@@ -18,6 +18,7 @@ LEVEL_KINDS = frozenset(
         "turnstile_tamper",
         "reader_silent",
         "camera_blind",
+        "sensor_silent",
         "lane_clock",
         "spool_filling",
         "gate_silent",
@@ -57,6 +58,14 @@ class SiteSight(msgspec.Struct, frozen=True):
     ledger_answers: bool | None
     journal_problem: str | None
     detail: str = ""
+
+
+class SensorSight(msgspec.Struct, frozen=True):
+    """What is seen of one people sensor."""
+
+    name: str
+    gate_id: str
+    silent_s: float
 
 
 class _Level(msgspec.Struct):
@@ -120,6 +129,12 @@ class LevelAlarms:
         stuck = None if sight.journal_problem is None else bool(sight.journal_problem)
         evidence = {"threshold_s": limits.journal_stuck_s, "detail": sight.journal_problem or ""}
         self._see(Cause("journal_stuck", "", "", evidence), stuck, now, limits.journal_stuck_s)
+
+    def see_sensor(self, sight: SensorSight, now: Moment) -> None:
+        """Take a people sensor as it is seen now."""
+        limit_s = self._limits.sensor_silent_s
+        evidence: Evidence = {"silent_s": round(sight.silent_s), "threshold_s": limit_s}
+        self._see(Cause(f"sensor_silent:{sight.name}", sight.gate_id, "", evidence), sight.silent_s >= limit_s, now)
 
     def holding(self) -> list[Cause]:
         """What holds now."""

@@ -4,28 +4,14 @@ Pure. Sensors are read by `devices/people_counter.py` (lines over TCP) and `devi
 good for is up to the orchestrator; nobody is admitted by them.
 """
 
-from typing import Annotated, Literal
-
 import msgspec
 
 from resort.clock import Moment
 from resort.errors import Invalid
-from resort.site import Strict
+from resort.site import PeopleSensorSite as PeopleSensorSite
 
 COUNT_MAX = 2**32 - 1  # what any sensor's own counter holds
 WAITING_MAX = 10_000  # persons in one queue
-SENSOR_LINE = "in={in} out={out}"
-
-
-class PeopleSensorSite(Strict, frozen=True):
-    """One sensor. `url` is `tcp://host:port` for a sensor that sends lines, or `push` for one that posts to us."""
-
-    url: str
-    line: str = SENSOR_LINE  # how a line reads: {in}, {out} and {waiting} are numbers, {any} is a word of no meaning
-    counts: Literal["total", "step"] = "total"  # persons since the sensor began, or since its last message
-    jump_max: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = (
-        200  # more persons than this between two messages are not believed
-    )
 
 
 class PeopleReading(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ check is in `resort/site_checks.py`. Units are in the names.
 """
 
 from datetime import date, time
-from typing import Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -263,6 +263,16 @@ class RuntimeSite(Strict, frozen=True):
     console_port: int = 8080
 
 
+class PeopleSensorSite(Strict, frozen=True):
+    """One people counter or queue sensor. `url` is `tcp://host:port` for one that sends lines, or `push` for one that posts."""
+
+    url: str
+    line: str = "in={in} out={out}"  # how a line reads: {in}, {out} and {waiting} are numbers, {any} is a word of no meaning
+    counts: Literal["total", "step"] = "total"  # persons since the sensor began, or since its last message
+    jump_max: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 200  # more persons between two messages are not believed
+    gate: str = ""  # the gate that it is at, for staff
+
+
 class AlarmLimits(Strict, frozen=True):
     """From when on something is an alarm. Counts are per lane unless said otherwise; docs/alarms.md lists every alarm."""
 
@@ -290,6 +300,7 @@ class AlarmLimits(Strict, frozen=True):
     ledger_away_s: int = 1  # the admission ledger does not answer for this long
     journal_stuck_s: int = 2  # events do not reach SQL for this long
     spool_percent: int = 80  # of a lane's spool in use
+    sensor_silent_s: int = 300  # a people sensor says nothing for this long; many say nothing while nobody comes
 
 
 class WebhookSite(Strict, frozen=True):
@@ -316,6 +327,7 @@ class Site(Strict, frozen=True):
     offline: OfflineSite = OfflineSite()
     alarms: AlarmLimits = AlarmLimits()
     webhooks: list[WebhookSite] = []
+    people: dict[str, PeopleSensorSite] = {}  # people sensors by name
     lane_limits: LaneLimits = LaneLimits()
     sales_limits: SalesLimits = SalesLimits()
     runtime: RuntimeSite = RuntimeSite()

@@ -1,5 +1,6 @@
 """Whether a site file makes sense, as far as types alone cannot tell. Pure."""
 
+import re
 from datetime import time
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
@@ -10,6 +11,8 @@ from resort.errors import InvalidConfig
 from resort.site import HoursSite, ProductSite, Site, WebhookSite
 from resort.site_faces import check_faces
 from resort.site_sounds import check_sounds
+
+SENSOR_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
 def check_site(site: Site) -> Site:
@@ -34,9 +37,18 @@ def check_site(site: Site) -> Site:
         if getattr(site.runtime, name) < 1:
             raise InvalidConfig(f"runtime.{name}", "must be at least 1")
     _check_alarms(site)
+    _check_people(site)
     check_sounds(site)
     check_faces(site)
     return site
+
+
+def _check_people(site: Site) -> None:
+    for name, sensor in site.people.items():
+        if not SENSOR_NAME.fullmatch(name):
+            raise InvalidConfig("people", f"{name[:40]!r} is no name of up to 40 letters a to z, digits and dashes")
+        if sensor.gate and sensor.gate not in {gate.id for gate in site.gates}:
+            raise InvalidConfig(f"people sensor {name}", f"there is no gate {sensor.gate}")
 
 
 def _check_admission(site: Site) -> None:

@@ -15,6 +15,7 @@ from resort.errors import NotPermitted, NotSignedIn
 from storage.accounts import Accounts, User
 from web_console.problems import HttpRefusal
 
+SENSOR_CHANNEL = "people-"
 SESSION_COOKIE = "snowgate_session"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 TOKEN = re.compile(r"[\x21-\x7e]{1,512}")
@@ -43,12 +44,14 @@ class Who:
     asked: bool = True
     roles: frozenset[str] | None = frozenset()  # None: every role
     channels: bool = False
+    sensors: bool = False  # keys of people sensors, which sell nothing
 
     def check(self, caller: Caller, action: str) -> None:
         """Raise NotSignedIn or NotPermitted unless this caller may do `action`."""
         if self.public:
             return
-        if caller.channel is not None and self.channels:
+        sensor = caller.channel is not None and caller.channel.startswith(SENSOR_CHANNEL)
+        if caller.channel is not None and (self.sensors if sensor else self.channels):
             return
         if caller.user is not None and (self.roles is None or caller.user.role in self.roles):
             return
@@ -57,7 +60,13 @@ class Who:
         raise NotPermitted(action)
 
 
+def sensor_channel(name: str) -> str:
+    """The channel of a key under which this people sensor posts, and nothing else."""
+    return f"{SENSOR_CHANNEL}{name}"
+
+
 ANYONE = Who("anyone", public=True, asked=False)
+SENSORS = Who("the key of that people sensor", sensors=True)
 SHOPPERS = Who("anyone; a channel key or session sets the sales channel", public=True)
 SELLERS = Who("a channel key, or staff in the role cashier or admin", roles=frozenset({"cashier", "admin"}), channels=True)
 STAFF_AND_CHANNELS = Who("a channel key, or any staff", roles=None, channels=True)

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from orchestrator.people import SensorReading
 from resort.alarms import KINDS
 from resort.errors import SnowgateError
 from resort.figures import FaceFigures, Histogram, SiteFigures
@@ -46,10 +47,12 @@ class ConsoleFigures:
         clients: Callable[[], int],
         conflations: Callable[[], int],
         webhooks: Callable[[], list[WebhookFigures]] = list,
+        people: Callable[[], list[SensorReading]] = list,
     ) -> None:
         self.clients = clients
         self.conflations = conflations
         self.webhooks = webhooks
+        self.people = people
 
 
 class SiteCollector:
@@ -71,6 +74,7 @@ class SiteCollector:
             float(self._console.conflations()),
         )  # fmt: skip
         yield from _webhooks(self._console.webhooks())
+        yield from _people(self._console.people())
         if self.figures is not None:
             yield from self._site(self.figures)
         if self.faces:
@@ -137,6 +141,22 @@ def _webhooks(hooks: list[WebhookFigures]) -> Iterator[Metric]:
     for hook in hooks:
         failing.add_metric([str(hook.number), hook.host], float(hook.failing))
     yield failing
+
+
+def _people(sensors: list[SensorReading]) -> Iterator[Metric]:
+    """A sensor of which nothing was heard has an age only."""
+    heard = [((sensor.name, sensor.gate_id), sensor.count) for sensor in sensors if sensor.count is not None]
+    labels = ["sensor", "gate"]
+    yield _counter("snowgate_people_entered", "Persons in.", labels, [(key, count.entered) for key, count in heard])
+    yield _counter("snowgate_people_left", "Persons out.", labels, [(key, count.left) for key, count in heard])
+    waiting = GaugeMetricFamily("snowgate_people_waiting", "Persons in the queue.", labels=labels)
+    for key, count in heard:
+        if count.waiting is not None:
+            waiting.add_metric(list(key), count.waiting)
+    age = GaugeMetricFamily("snowgate_people_sensor_silent_seconds", "Since a sensor's last message.", labels=labels)
+    for sensor in sensors:
+        age.add_metric([sensor.name, sensor.gate_id], sensor.silent_s)
+    yield from (waiting, age)
 
 
 def _faces(actors: Sequence[FaceFigures | None]) -> Iterator[Metric]:

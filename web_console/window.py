@@ -21,6 +21,7 @@ from web_console.look_api import LookApi
 from web_console.metrics import ConsoleFigures, MetricsPage
 from web_console.openapi import OpenApiPage
 from web_console.pages import STATIC_FOLDER, Pages
+from web_console.people_api import PeopleApi
 from web_console.problems import problem_middleware
 from web_console.routes import BODY_LIMIT, Route, mount
 from web_console.sales_api import SalesApi
@@ -92,7 +93,8 @@ def route_table(
 ) -> list[Route]:
     """Every route of the console, documented and ready to mount."""
     openapi = OpenApiPage(_version())
-    figures = ConsoleFigures(lambda: sockets.count, lambda: hub.conflations, webhooks.figures if webhooks is not None else list)
+    figures = ConsoleFigures(lambda: sockets.count, lambda: hub.conflations, webhooks.figures if webhooks is not None else list,
+                             resort.people.readings if resort.people is not None else list)  # fmt: skip
     table = [
         *SiteApi(hub, resort.gates, resort.accounts).routes(),
         *AlarmApi(hub, resort.alarms).routes(),
@@ -100,6 +102,7 @@ def route_table(
         *TicketsApi(resort.desk).routes(),
         *LanesApi(resort.gates, resort.office, resort.ids).routes(),
         *LookApi(resort.faces, resort.ids).routes(),
+        *PeopleApi(resort.people).routes(),
         *FacesApi(resort.face_office).routes(),
         *SessionApi(resort.accounts, sockets.end_session).routes(),
         Route(

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from resort.alarm_levels import LEVEL_KINDS, GateSight, LaneSight, LevelAlarms, SiteSight
+from resort.alarm_levels import LEVEL_KINDS, GateSight, LaneSight, LevelAlarms, SensorSight, SiteSight
 from resort.alarms import KINDS, Cause
 from resort.clock import ManualClock
 from resort.site import AlarmLimits
@@ -79,6 +79,18 @@ def test_a_camera_that_sees_badly_is_waited_for_and_not_minded_where_it_is_close
     assert stand.see(9, camera="") == ["camera_blind:north-1"], "it cannot be told"
     assert stand.see(4, camera="clear") == []
     assert stand.see(40, camera=view, state="closed") == []
+
+
+def test_a_sensor_that_says_nothing_alarms_until_it_does(stand: Stand) -> None:
+    def see(silent_s: float) -> list[str]:
+        stand.levels.see_sensor(SensorSight("door", "north", silent_s), stand.clock.now())
+        stand.clock.advance_ms(1_000)
+        return stand.keys()
+
+    assert see(299.0) == []
+    assert see(300.0) == ["sensor_silent:door"]
+    assert stand.levels.holding()[0].gate_id == "north"
+    assert [see(0.5) for _ in range(4)][-1] == []
 
 
 def test_an_unserved_lane_is_waited_for_and_says_nothing_of_its_turnstile(stand: Stand) -> None:

@@ -8,6 +8,7 @@ import msgspec
 import yaml
 
 from orchestrator.parts import FaceParts, OpenResort
+from orchestrator.people import PeopleDesk
 from resort.access.decision import RuleTrace
 from resort.access.entitlement import TicketStatus
 from resort.access.lane_messages import StaffOutcome
@@ -171,6 +172,7 @@ class FakeAccounts(Breakable):
     def __init__(self) -> None:
         self.sessions: dict[str, User] = {}
         self.lookups = 0
+        self.channels = dict(CHANNEL_KEYS)  # by key
 
     async def sign_in(self, name: str, password: str) -> SignedIn:
         self.check()
@@ -191,7 +193,7 @@ class FakeAccounts(Breakable):
 
     async def channel_of(self, key: str) -> str | None:
         self.check()
-        return CHANNEL_KEYS.get(key)
+        return self.channels.get(key)
 
 
 class FakeGates(Breakable):
@@ -274,6 +276,7 @@ class FakeResort:
     ) -> None:
         self.site = demo_site(port)
         self.faces = faces
+        self.people: PeopleDesk | None = None
         self.face_office = face_office
         self.office = FakeOffice(self.site)
         self.accounts = FakeAccounts()
@@ -294,5 +297,6 @@ class FakeResort:
             alarms=self.alarms,
             desk=self.desk,
             faces=self.faces,
+            people=self.people,
             face_office=self.face_office,
         )
