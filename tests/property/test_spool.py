@@ -1,5 +1,6 @@
 """A spool's file under any order of appends, confirmations, failing writes, kills and power cuts."""
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -42,7 +43,10 @@ class SpoolFile(RuleBasedStateMachine):
 
     @rule(data=st.data(), count=st.integers(1, 4))
     def append(self, data: st.DataObject, count: int) -> None:
-        plan, events = self._plan(data, count)
+        planned = self._plan(data, count)
+        if planned is None:
+            return
+        plan, events = planned
         for offset, written in plan.writes:
             os.pwrite(self.fd, written, offset)
         self.book.take(plan)
@@ -51,14 +55,16 @@ class SpoolFile(RuleBasedStateMachine):
     @rule(data=st.data(), count=st.integers(1, 4), share=st.floats(0, 1))
     def fail(self, data: st.DataObject, count: int, share: float) -> None:
         """A round fails after any part of it came to the disk."""
-        plan, _ = self._plan(data, count)
-        self._write_part(plan, share)
-        self.book.fail(plan)
+        planned = self._plan(data, count)
+        if planned is not None:
+            self._write_part(planned[0], share)
+            self.book.fail(planned[0])
 
     @rule(data=st.data(), count=st.integers(1, 4), share=st.floats(0, 1))
     def cut_power(self, data: st.DataObject, count: int, share: float) -> None:
-        plan, _ = self._plan(data, count)
-        self._write_part(plan, share)
+        planned = self._plan(data, count)
+        if planned is not None:
+            self._write_part(planned[0], share)
         self._restart()
 
     @rule()
@@ -118,11 +124,12 @@ class SpoolFile(RuleBasedStateMachine):
         self.numbers[lane] += 1
         return self.numbers[lane]
 
-    def _plan(self, data: st.DataObject, count: int) -> tuple[Round, list[JournalEvent]]:
+    def _plan(self, data: st.DataObject, count: int) -> tuple[Round, list[JournalEvent]] | None:
+        """A round and what it appends; None where nothing can be written at all."""
         try:
             plan = self.book.begin()
         except SpoolFull:
-            return Round(-1, 0, SEGMENT, 0), []
+            return None
         events: list[JournalEvent] = []
         for _ in range(count):
             lane = data.draw(st.sampled_from(LANES))
@@ -145,9 +152,10 @@ class SpoolFile(RuleBasedStateMachine):
     def _restart(self) -> None:
         self.book = SpoolBook(SEGMENT, SEGMENTS)
         if not self.book.recover(read_content(self.fd, SEGMENT)):
-            plan = self.book.begin()
-            self._write_part(plan, 1.0)
-            self.book.take(plan)
+            with contextlib.suppress(SpoolFull):
+                plan = self.book.begin()
+                self._write_part(plan, 1.0)
+                self.book.take(plan)
         found = self.book.unconfirmed()
         assert {event.event_id for event in self.promised} <= {event.event_id for event in found}
         # What a round that nobody heard of left, and a restart found, stays from then on.
