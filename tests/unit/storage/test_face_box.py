@@ -1,6 +1,5 @@
 """A box opens with its own key in its own place, and nowhere else."""
 
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
