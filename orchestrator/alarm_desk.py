@@ -25,6 +25,7 @@ from storage.journal_stream import JournalStream
 
 ALARMS_BACK = timedelta(days=14)  # an alarm that is open for longer is raised anew when the desk restarts
 EVENTS_BACK = 50_000
+SENSOR_SILENT = "sensor_silent"
 Way = Callable[[Sequence[AlarmEvent]], Awaitable[object]]
 _log = logging.getLogger("snowgate.orchestrator")
 
@@ -42,6 +43,7 @@ class AlarmDesk:
         self.tail = JournalTail(stream, store, clock, self._take)
         self._lane_ids = {str(lane.id) for _, lane in site.lanes()}
         self._gate_ids = {str(gate.id) for gate in site.gates}
+        self._sensors = {f"{SENSOR_SILENT}:{name}" for name in site.people}
         self._store = store
         self._ways = ways
         self._clock = clock
@@ -60,11 +62,15 @@ class AlarmDesk:
         recent = await self._store.newest_since(now.at - timedelta(seconds=self._events.memory_s), EVENTS_BACK)
         for event in alarms:
             self._book.learn(event)
-        for raised in self._book.open_alarms():
+        known = self._book.open_alarms()
+        for raised in known:
             self._resume(raised, now)
         self._take([stored.event for stored in recent])
         self.tail.begin(stream_id, seq, [*alarms, *(stored.event for stored in recent)])
         await self.tail.catch_up()
+        for raised in self._book.open_alarms():
+            if raised not in known and kind_of(raised.alarm_key) in LEVEL_KINDS:  # told, and not in SQL yet
+                self._resume(raised, now)
 
     async def look(self, gates: Sequence[SeenGate], site: SiteSight, sensors: Sequence[SensorSight] = ()) -> None:
         """Take what is seen now and tell the journal what that changes. What cannot be told waits for the next call."""
@@ -127,5 +133,11 @@ class AlarmDesk:
         if kind_of(raised.alarm_key) not in LEVEL_KINDS:
             age_s = max(0.0, (now.at - raised.at).total_seconds())
             self._events.resume(cause, now.after_ms(-age_s * 1000))
-        elif raised.lane_id in {"", *self._lane_ids} and raised.gate_id in {"", *self._gate_ids}:
+        elif self._is_still_watched(raised):
             self._levels.resume([cause], now)  # else nobody will ever see that it is over
+
+    def _is_still_watched(self, raised: AlarmRaised) -> bool:
+        """Whether the site file still names what the alarm is about."""
+        if kind_of(raised.alarm_key) == SENSOR_SILENT:
+            return raised.alarm_key in self._sensors
+        return raised.lane_id in {"", *self._lane_ids} and raised.gate_id in {"", *self._gate_ids}

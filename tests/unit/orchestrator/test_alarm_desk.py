@@ -13,12 +13,12 @@ from redis.asyncio import Redis
 
 from orchestrator.alarm_desk import AlarmDesk
 from orchestrator.sights import SeenGate
-from resort.alarm_levels import GateSight, LaneSight, SiteSight
+from resort.alarm_levels import GateSight, LaneSight, SensorSight, SiteSight
 from resort.clock import ManualClock, SystemClock
 from resort.errors import LedgerUnavailable, NotFound, Unavailable
 from resort.ids import EventId, GateId, LaneId, RandomIds
 from resort.messages import AlarmAcknowledged, AlarmCleared, AlarmEvent, AlarmRaised, JournalEvent, PassageUncontrolled
-from resort.site import Site
+from resort.site import PeopleSensorSite, Site
 from storage.database import Database
 from storage.journal_sql import JournalStore
 from storage.journal_stream import JournalStream
@@ -102,8 +102,8 @@ async def start(redis: Redis, valkey_url: str, store: JournalStore, demo_site: S
     await redis.set(LedgerKeys(SITE).epoch, "1 0-0")
 
     @asynccontextmanager
-    async def start() -> AsyncIterator[Desk]:
-        desk = Desk(demo_site, valkey_url, store, clock)
+    async def start(**people: PeopleSensorSite) -> AsyncIterator[Desk]:
+        desk = Desk(msgspec.structs.replace(demo_site, people=people), valkey_url, store, clock)
         await desk.desk.begin()
         try:
             yield desk
@@ -163,6 +163,24 @@ async def test_a_restart_neither_loses_nor_doubles_an_alarm(start: Any, stored: 
     async with start() as desk:
         await desk.look(north(), seconds=1)
         assert len(await desk.told()) == 4
+
+
+@pytest.mark.parametrize("stored", [True, False])
+async def test_a_silent_sensor_stays_an_alarm_over_a_restart_until_the_site_file_names_it_no_more(
+    start: Any, stored: bool
+) -> None:
+    door = PeopleSensorSite("push", gate="north")
+    raised, cleared = ("AlarmRaised", "sensor_silent:door"), ("AlarmCleared", "sensor_silent:door")
+    async with start(door=door) as desk:
+        await desk.desk.look([north()], WELL, [SensorSight("door", "north", 400.0)])
+        if stored:
+            await desk.write()
+    async with start(door=door) as desk:
+        await desk.look(north(), seconds=10)
+        assert kinds(await desk.told()) == [raised]
+    async with start() as desk:
+        await desk.look(north(), seconds=1)
+        assert kinds(await desk.told()) == [raised, cleared]
 
 
 async def test_an_alarm_that_was_not_told_before_the_end_follows_again_from_the_same_event(start: Any) -> None:
