@@ -19,6 +19,7 @@ pytestmark = pytest.mark.realtime
 
 LANES = ("village-1", "village-fast", "north-1", "summit-fast")
 PATIENCE_MS = 30_000
+expect.set_options(timeout=PATIENCE_MS)  # a lane's first guest has to buy a ticket first
 PASSAGES = "SELECT lane_id, at FROM journal WHERE kind = 'PassageConfirmed' ORDER BY seq"
 
 
