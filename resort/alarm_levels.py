@@ -8,6 +8,7 @@ import msgspec
 
 from resort.alarms import Cause, Evidence
 from resort.clock import Moment
+from resort.lane_words import lane_words
 from resort.site import AlarmLimits
 
 LEVEL_KINDS = frozenset(
@@ -91,17 +92,17 @@ class LevelAlarms:
         """Take a lane as it is seen now."""
         limits, state = self._limits, sight.state
         served = state != "unserved"
-        unserved: Evidence = {"detail": sight.detail, "threshold_s": limits.unserved_after_s}
+        unserved: Evidence = {**_told("detail", sight.detail), "threshold_s": limits.unserved_after_s}
         self._see(_of_lane("lane_unserved", sight, unserved), not served, now, limits.unserved_after_s)
         for kind, bad in (("lane_faulted", "faulted"), ("lane_released", "released")):
             # An unserved lane tells nothing of its turnstile.
-            self._see(_of_lane(kind, sight, {"detail": sight.detail}), state == bad if served else None, now)
+            self._see(_of_lane(kind, sight, _told("detail", sight.detail)), state == bad if served else None, now)
         self._see(_of_lane("turnstile_tamper", sight, {}), sight.tamper if served else None, now)
         silent_s = sight.reader_silent_s if served else None
         evidence: Evidence = {"silent_s": round(silent_s or 0.0), "threshold_s": limits.reader_silent_s}
         silent = None if silent_s is None else silent_s >= limits.reader_silent_s
         self._see(_of_lane("reader_silent", sight, evidence), silent, now)
-        evidence = {"view": sight.camera, "threshold_s": limits.camera_blind_s}
+        evidence = {**_told("view", sight.camera), "threshold_s": limits.camera_blind_s}
         # Lights may be out where nobody is let in.
         blind = None if not served or not sight.camera else sight.camera != "clear" and state != "closed"
         self._see(_of_lane("camera_blind", sight, evidence), blind, now, limits.camera_blind_s)
@@ -118,16 +119,16 @@ class LevelAlarms:
         """Take a gate as it is seen now. Its lanes are not touched: see them only when it answers."""
         self._see(Cause(f"gate_silent:{sight.gate_id}", sight.gate_id, ""), not sight.answers, now)
         alone = sight.route == "alone" if sight.answers and sight.route else None
-        self._see(Cause(f"gate_cut_off:{sight.gate_id}", sight.gate_id, "", {"detail": sight.detail}), alone, now)
+        self._see(Cause(f"gate_cut_off:{sight.gate_id}", sight.gate_id, "", _told("detail", sight.detail)), alone, now)
 
     def see_site(self, sight: SiteSight, now: Moment) -> None:
         """Take the ledger and the journal as they are seen now."""
         limits = self._limits
         away = None if sight.ledger_answers is None else not sight.ledger_answers
-        evidence: Evidence = {"threshold_s": limits.ledger_away_s, "detail": sight.detail}
+        evidence: Evidence = {"threshold_s": limits.ledger_away_s, **_told("detail", sight.detail)}
         self._see(Cause("ledger_away", "", "", evidence), away, now, limits.ledger_away_s)
         stuck = None if sight.journal_problem is None else bool(sight.journal_problem)
-        evidence = {"threshold_s": limits.journal_stuck_s, "detail": sight.journal_problem or ""}
+        evidence = {"threshold_s": limits.journal_stuck_s, **_told("detail", sight.journal_problem or "")}
         self._see(Cause("journal_stuck", "", "", evidence), stuck, now, limits.journal_stuck_s)
 
     def see_sensor(self, sight: SensorSight, now: Moment) -> None:
@@ -160,3 +161,9 @@ class LevelAlarms:
 
 def _of_lane(kind: str, sight: LaneSight, evidence: Evidence) -> Cause:
     return Cause(f"{kind}:{sight.lane_id}", sight.gate_id, sight.lane_id, evidence)
+
+
+def _told(name: str, english: str) -> Evidence:
+    """Words of a part as evidence, in Chinese beside them under `<name>_zh` where they are known."""
+    words = lane_words(english)
+    return {name: english} if words.zh == english else {name: english, f"{name}_zh": words.zh}

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from resort.access.reasons import Reason
+from resort.access.reasons import Reason, explain
 from resort.clock import NS_PER_MS, Moment
 from resort.messages import (
     AdmissionConflict,
@@ -226,7 +226,9 @@ class EventAlarms:
         if mark:
             self._try(mark, place, event.event_id, now, refused=True)
             if event.reason == Reason.IMPOSSIBLE_TRAVEL:
-                evidence: Evidence = {"reason": event.reason.value, "second_lane": place.lane_id, "event": event.event_id}
+                words = explain(event.reason)
+                evidence: Evidence = {"reason": event.reason.value, "detail": words.en, "detail_zh": words.zh}
+                evidence |= {"second_lane": place.lane_id, "event": event.event_id}
                 cause = Cause(f"cloned_code:{mark}", place.gate_id, place.lane_id, evidence, event.event_id)
                 self._hold(cause, limits.quiet_s, now)
             if event.step:

@@ -1,4 +1,5 @@
-"""Why a lane does not serve, for people: drivers and lanes say it in English, operators read it in their language too.
+"""What parts say of themselves, for people: drivers, lanes and the journal say it in English, operators read it in their
+language too.
 
 A phrase that is not known here is shown as it came: better English than nothing.
 """
@@ -22,11 +23,17 @@ _PHRASES = {
     "the bus is busy, nothing was sent": "总线繁忙, 未发送指令",
     "its connection was given back": "连接已释放",
     "it did not answer lately and is asked again within a second": "近期无应答, 一秒内再次询问",
+    "the database cannot be written": "数据库无法写入",
+    "clear": "清晰",
+    "dark": "过暗",
+    "glare": "过亮",
+    "dull": "镜头脏污或有雾",
 }
 _PATTERNS = [
     (re.compile(r"silent for (\d+) s"), "已 {} 秒没有消息"),
     (re.compile(r"no answer within (\d+) ms"), "{} 毫秒内无应答"),
     (re.compile(r"it left (\d+) requests unanswered"), "连续 {} 个请求无应答"),
+    (re.compile(r"gates that decide without it: (.+)"), "自行决定的闸口: {}"),
     (re.compile(r"it answered exception (\d+) .*"), "应答异常代码 {}"),
 ]
 

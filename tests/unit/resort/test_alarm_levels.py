@@ -105,6 +105,14 @@ def test_a_gate_that_restarts_and_has_not_heard_of_its_lanes_yet_raises_nothing(
     assert stand.see(5) == []
 
 
+def test_words_of_the_evidence_are_in_both_languages_where_they_are_known(stand: Stand) -> None:
+    stand.see(state="faulted", detail="no answer within 300 ms")
+    assert stand.levels.holding()[0].evidence == {"detail": "no answer within 300 ms", "detail_zh": "300 毫秒内无应答"}
+    other = Stand()
+    other.see(state="faulted", detail="smoke comes out of it")
+    assert other.levels.holding()[0].evidence == {"detail": "smoke comes out of it"}
+
+
 def test_the_evidence_is_that_of_the_edge(stand: Stand) -> None:
     stand.see(clock_skew_ms=2_500.0)
     stand.see(clock_skew_ms=9_000.0)

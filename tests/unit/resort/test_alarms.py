@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from resort.access.reasons import Reason
+from resort.access.reasons import Reason, explain
 from resort.alarms import INVALID_REASONS, KINDS, LANE_REASONS, Cause, EventAlarms, kind_of
 from resort.clock import ManualClock
 from resort.ids import EventId, GateId, GrantId, LaneId, ScanId, TicketId
@@ -192,6 +192,7 @@ def test_a_ticket_at_two_gates_faster_than_anybody_skis_is_a_copy(stand: Stand) 
     stand.refuse("village-1", Reason.IMPOSSIBLE_TRAVEL, TICKET)
     (cause,) = stand.held()
     assert (cause.kind, cause.evidence["reason"]) == ("cloned_code", "impossible_travel")
+    assert cause.evidence["detail_zh"] == explain(Reason.IMPOSSIBLE_TRAVEL).zh
 
 
 def test_a_soft_passback_rule_that_was_broken(stand: Stand) -> None:

@@ -116,11 +116,12 @@ describe("alarms", () => {
     expect(sorted.map((open) => open.alarm_key)).toEqual(["new", "old", "seen", "odd", "warning", "info"]);
   });
 
-  it("show what was counted, and no ids", () => {
-    const evidence = { count: 8, event: "event_1", detail: "", share: 0.5 };
+  it("show what was counted, words in both languages where they are known, and no ids", () => {
+    const evidence = { count: 8, event: "event_1", detail: "", view: "dark", view_zh: "过暗", share: 0.5 };
     expect(evidenceOf(alarm("a", "info", "", { evidence }))).toEqual([
-      ["count", "8"],
-      ["share", "0.5"],
+      ["count", { zh: "8", en: "8" }],
+      ["view", { zh: "过暗", en: "dark" }],
+      ["share", { zh: "0.5", en: "0.5" }],
     ]);
     expect(evidenceOf(alarm("a", "info", ""))).toEqual([]);
   });

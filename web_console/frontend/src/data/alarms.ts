@@ -1,6 +1,6 @@
 // Open alarms: the order in which they are read, what was counted, and saying that one was seen.
 import type { Backend } from "../backend";
-import type { AcknowledgeAsk, AlarmView } from "../wire/types.gen";
+import type { AcknowledgeAsk, AlarmView, Text } from "../wire/types.gen";
 import { ask } from "./requests";
 
 /** The longest note that the server takes. */
@@ -22,11 +22,14 @@ export function isAcknowledged(alarm: AlarmView): boolean {
   return alarm.acknowledged_at !== undefined && alarm.acknowledged_at !== null;
 }
 
+const CHINESE = "_zh"; // `detail_zh` says in Chinese what `detail` says
+
 /** What was counted, without the ids of events: those are for the journal. */
-export function evidenceOf(alarm: AlarmView): [name: string, value: string][] {
-  return Object.entries(alarm.evidence ?? {})
-    .filter(([name, value]) => name !== "event" && value !== "")
-    .map(([name, value]) => [name, String(value)]);
+export function evidenceOf(alarm: AlarmView): [name: string, value: Text][] {
+  const evidence = alarm.evidence ?? {};
+  return Object.entries(evidence)
+    .filter(([name, value]) => name !== "event" && value !== "" && !name.endsWith(CHINESE))
+    .map(([name, value]) => [name, { zh: String(evidence[name + CHINESE] ?? value), en: String(value) }]);
 }
 
 /** Say that an open alarm was seen. Raises RequestRefused, ServerUnreachable; the feed shows it with the alarm. */

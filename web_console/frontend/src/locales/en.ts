@@ -146,6 +146,7 @@ export const en: Words = {
       allowed: "allowed",
       grants: "grants",
       detail: "because",
+      view: "picture",
       silent_s: "silent (s)",
       threshold_s: "threshold (s)",
       skew_ms: "off (ms)",

@@ -144,6 +144,7 @@ export const zh = {
       allowed: "应放行",
       grants: "放行记录",
       detail: "原因",
+      view: "画面",
       silent_s: "无声(秒)",
       threshold_s: "阈值(秒)",
       skew_ms: "偏差(毫秒)",
