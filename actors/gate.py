@@ -1,12 +1,14 @@
 """The gate actor: the wanted modes of its lanes (kept in SQL), what it last heard of them, and its part of the tickets.
 
 Promise: a mode is durable before `order_mode` returns, and every lane has it within a second, also one that is restarting.
-Rebuilds itself from SQL; reports come again within a second. While the central ledger is lost it decides on the tickets that
-it is the home of (`actors/gate_ledger.py`).
+Rebuilds itself from SQL, or from its own file of orders while SQL is away; reports come again within a second. While the
+central ledger is lost it decides on the tickets that it is the home of (`actors/gate_ledger.py`).
 """
 
 import asyncio
+import contextlib
 import logging
+from pathlib import Path
 
 import msgspec
 import ray
@@ -19,10 +21,11 @@ from actors.lane_report import LaneReport
 from actors.ledger_links import GateOrders, Handover, PeerGate, Route, Standing
 from actors.names import NAMESPACE, lane_name
 from actors.replay import replay
+from actors.tasks import lifelong
 from resort.access.entitlement import TicketRecord, Usage
 from resort.access.lane_messages import LaneMode, StaffOrder, StaffOutcome, ViewFace
 from resort.clock import Clock, SystemClock
-from resort.errors import NotFound
+from resort.errors import DatabaseUnavailable, NotFound
 from resort.guards import Guards
 from resort.ids import EventId, GateId, LaneId, RandomIds, TicketId
 from resort.lane_looks import LiveLook
@@ -31,14 +34,14 @@ from resort.ports import Conflict, LaneMemory
 from resort.site import LaneClass, Site
 from resort.site_board import UNSERVED
 from storage.database import Database
-from storage.lane_modes import LaneModes
-from storage.lane_policies import LanePolicies
+from storage.lane_orders import KeptLaneOrders, LaneOrders
 from storage.ledger_books import LedgerBooks
 from storage.redis_client import connect
 from storage.redis_ledger import RedisLedger
 from storage.replica_source import ReplicaSource
 
 SILENT_MS = 3_000
+REREAD_S = 1.0
 ORDER_S = 4.0  # less than what asks gates waits for: its caller hears that the lane does not answer, not that the gate does not
 _log = logging.getLogger("snowgate.gate")
 
@@ -92,12 +95,9 @@ class GateActor:
         """Load the wanted modes, find out how the ledger stands."""
         hosting = self._hosting
         self._database = Database(hosting.database_url)
-        self._modes = LaneModes(self._database)
-        stored = await self._modes.get_all()
-        self._wanted = {lane_id: "closed" if stored.get(lane_id) == "closed" else "open" for lane_id in self._hosts}
-        self._policies = LanePolicies(self._database)
-        admits = await self._policies.get_all()
-        self._admits = {lane_id: admits[lane_id] for lane_id in self._hosts if lane_id in admits}
+        self._orders = KeptLaneOrders(self._database, Path(hosting.spools) / f"{hosting.gate_id}.orders")
+        self._take_orders(await self._orders.load())
+        self._rereading = lifelong(self._reread_orders(), f"gate {hosting.gate_id} orders")
         lane_ids = [lane.id for _, lane in hosting.site.lanes()]
         self._central = RedisLedger(connect(hosting.redis_url), hosting.site_name)
         source = ReplicaSource(
@@ -146,7 +146,7 @@ class GateActor:
         """Store the wanted mode, then tell the lane. Raises NotFound, DatabaseUnavailable."""
         self._check_lane(lane_id)
         acted = self._acted(lane_id, ordered_by, "mode", "", mode)
-        await self._modes.set(lane_id, mode, ordered_by, acted.at, acted)
+        await self._orders.set_mode(lane_id, mode, ordered_by, acted.at, acted)
         self._wanted[lane_id] = mode
         await self._tell_lane(lane_id, "order_mode", mode)
 
@@ -154,7 +154,7 @@ class GateActor:
         """Store whose tickets the lane is to admit besides its own, then tell it. Raises NotFound, DatabaseUnavailable."""
         self._check_lane(lane_id)
         acted = self._acted(lane_id, ordered_by, "policy", note, ",".join(sorted(admits)) or "nobody")
-        await self._policies.set(lane_id, admits, ordered_by, acted.at, acted)
+        await self._orders.set_policy(lane_id, admits, ordered_by, acted.at, acted)
         self._admits[lane_id] = admits
         await self._tell_lane(lane_id, "order_policy", admits)
 
@@ -174,6 +174,8 @@ class GateActor:
 
     async def close(self) -> None:
         """Free the stores."""
+        self._rereading.cancel()
+        await asyncio.gather(self._rereading, return_exceptions=True)
         await self._ledger.close()
         await self._central.close()
         await self._database.dispose()
@@ -225,6 +227,17 @@ class GateActor:
         self._ledger.change(changes)
 
     # ---- inside
+
+    def _take_orders(self, orders: LaneOrders) -> None:
+        self._wanted = {lane_id: "closed" if orders.modes.get(lane_id) == "closed" else "open" for lane_id in self._hosts}
+        self._admits = {lane_id: orders.policies[lane_id] for lane_id in self._hosts if lane_id in orders.policies}
+
+    async def _reread_orders(self) -> None:
+        """Until SQL has told them: those of the file may lack the last one."""
+        while not self._orders.current:
+            await asyncio.sleep(REREAD_S)
+            with contextlib.suppress(DatabaseUnavailable):
+                self._take_orders(await self._orders.load())
 
     def _check_lane(self, lane_id: str) -> None:
         if lane_id not in self._hosts:

@@ -17,6 +17,7 @@ import msgspec
 
 from resort.access.codes import KEY_BYTES, SiteKeys, check_keys
 from resort.errors import InvalidConfig, NotFound, WrongState
+from storage.whole_file import replace_file
 
 KEY_IDS = 256  # a code has one byte for it
 
@@ -151,19 +152,7 @@ def _site_keys(path: Path, stored: _KeyFile) -> SiteKeys:
 
 
 def _write(path: Path, content: _KeyFile) -> None:
-    fresh = path.with_name(f"{path.name}.new")
-    fresh.unlink(missing_ok=True)  # of a change that was cut off; we hold the lock
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.encode(content))
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    replace_file(path, msgspec.json.encode(content))  # we hold the lock
 
 
 def _new_key() -> str:

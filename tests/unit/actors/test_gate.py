@@ -1,5 +1,6 @@
 """The gate actor as a plain object on a real SQLite file; no lane actor, other gate or ledger is there, as when all restart."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -13,11 +14,12 @@ from actors.gate import SILENT_MS, GateActor, GateHosting
 from actors.lane_report import LaneReport
 from orchestrator.settings import load_site
 from resort.clock import ManualClock
-from resort.errors import NotFound
+from resort.errors import DatabaseUnavailable, NotFound
 from resort.ids import GateId
 from resort.messages import StaffActed
 from resort.site_board import UNSERVED
 from storage.database import Database
+from storage.lane_modes import LaneModes
 from storage.migrate import upgrade
 from storage.tickets_sql import pending_orders
 from tests.conftest import DEMO
@@ -97,6 +99,49 @@ async def test_a_policy_is_kept_over_a_restart_and_every_order_waits_for_the_jou
         ("l1", "bob", "mode", "", "closed"),
         ("l2", "ann", "policy", "", "nobody"),
     ]
+
+
+class _Disk:
+    """The place of a SQLite file, from which SQL can be taken away."""
+
+    def __init__(self, url: str) -> None:
+        self._file = Path(url.removeprefix("sqlite:///"))
+        self._away = self._file.with_name("away.db")
+
+    def take_away(self) -> None:
+        self._file.rename(self._away)
+        self._file.mkdir()  # nothing can be opened there
+
+    def bring_back(self) -> None:
+        self._file.rmdir()
+        self._away.rename(self._file)
+
+
+async def test_a_gate_that_starts_while_sql_is_away_serves_by_what_it_knew_and_reads_sql_when_it_is_back(url: str) -> None:
+    disk = _Disk(url)
+    async with running(url) as gate:
+        await gate.order_mode("l2", "closed", "ann")
+        await gate.order_policy("l1", frozenset({"standard"}), "ann", "")
+    disk.take_away()
+    async with running(url) as gate:
+        orders = await gate.take_reports([])
+        assert (orders.modes, orders.policies) == ({"l1": "open", "l2": "closed"}, {"l1": frozenset({"standard"})})
+        with pytest.raises(DatabaseUnavailable):
+            await gate.order_mode("l2", "open", "ann")
+        disk.bring_back()
+        database = Database(url)
+        await LaneModes(database).set("l1", "closed", "bob", AT)  # an order that the file never heard of
+        await database.dispose()
+        async with asyncio.timeout(30):
+            while (await gate.take_reports([])).modes["l1"] != "closed":  # noqa: ASYNC110 - the gate tells nobody
+                await asyncio.sleep(0.02)
+
+
+async def test_a_gate_that_never_read_sql_waits_for_it(url: str) -> None:
+    _Disk(url).take_away()
+    gate = GateActor(_hosting(url, "g", HOSTS), ManualClock(AT))
+    with pytest.raises(DatabaseUnavailable):
+        await gate.start()
 
 
 async def test_an_unknown_lane_is_not_found_and_nothing_is_stored(url: str) -> None:
