@@ -35,6 +35,7 @@ from resort.site import LaneClass, Site
 from resort.site_board import UNSERVED
 from storage.database import Database
 from storage.lane_orders import KeptLaneOrders, LaneOrders
+from storage.lane_policies import policy_outcome
 from storage.ledger_books import LedgerBooks
 from storage.redis_client import connect
 from storage.redis_ledger import RedisLedger
@@ -153,7 +154,7 @@ class GateActor:
     async def order_policy(self, lane_id: str, admits: frozenset[LaneClass], ordered_by: str, note: str) -> None:
         """Store whose tickets the lane is to admit besides its own, then tell it. Raises NotFound, DatabaseUnavailable."""
         self._check_lane(lane_id)
-        acted = self._acted(lane_id, ordered_by, "policy", note, ",".join(sorted(admits)) or "nobody")
+        acted = self._acted(lane_id, ordered_by, "policy", note, policy_outcome(admits))
         await self._orders.set_policy(lane_id, admits, ordered_by, acted.at, acted)
         self._admits[lane_id] = admits
         await self._tell_lane(lane_id, "order_policy", admits)

@@ -37,7 +37,6 @@ from storage.database import Database
 from storage.entitlements_redis import RedisEntitlements
 from storage.journal_stream import JournalStream
 from storage.key_file import ensure_keys
-from storage.lane_policies import LanePolicies
 from storage.migrate import upgrade
 from storage.orders_sql import StoredTicket, find_ticket
 from storage.redis_client import connect
@@ -74,11 +73,8 @@ def ticket_explain(
         async with _books(site, data) as books:
             place = place_of(books.site, gate, lane)
             when = _time(at, books.site)
-            policies = await LanePolicies(books.database).get_all()
             async with books.database.read() as connection:
-                return await explain_code(
-                    connection, _text(code), place, when, books.site, books.keys, policies.get(place[1].id, frozenset())
-                )
+                return await explain_code(connection, _text(code), place, when, books.site, books.keys)
 
     found = _asked(explained())
     for line in explanation_lines(found):

@@ -17,8 +17,9 @@ from resort.access.reasons import Reason, explain
 from resort.errors import Invalid, NotFound
 from resort.ids import TicketId
 from resort.messages import TicketChanged
-from resort.site import GateSite, LaneClass, LaneSite, Site
+from resort.site import GateSite, LaneSite, Site
 from resort.texts import Text
+from storage.lane_policies import policy_at
 from storage.orders_sql import StoredTicket, find_ticket
 from storage.tickets_sql import StaffOrder, ticket_events, ticket_history, usage_after
 
@@ -54,9 +55,8 @@ async def explain_code(
     at: datetime,
     site: Site,
     keys: SiteKeys,
-    admits: frozenset[LaneClass] = frozenset(),
 ) -> Explanation:
-    """What a lane would have decided on this code there and then; `admits` is the lane's policy of the moment.
+    """What a lane would have decided on this code there and then, by the policy that it had at that time.
 
     Raises Invalid for a code that is none of the resort's: there is nothing to explain.
     """
@@ -64,6 +64,7 @@ async def explain_code(
     if not isinstance(reading, CodeReading):
         raise Invalid("code", explain(reading).en[:1].lower() + explain(reading).en[1:])
     gate, lane = place
+    admits = await policy_at(connection, lane.id, at)
     scan = scan_at(gate_rules(site, gate), lane.lane_class, at, reading.medium, reading.step, admits)
     ticket = await record_at(connection, reading.ticket_id, at)
     bound = None

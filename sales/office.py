@@ -36,7 +36,6 @@ from sales.relay import EntitlementRelay
 from sales.views import OrderView, Payment, TicketView
 from storage.database import Database
 from storage.inventory_sql import find_quote, hold_expiry, load_cell, store_changes
-from storage.lane_policies import LanePolicies
 from storage.orders_sql import (
     StoredOrder,
     StoredTicket,
@@ -185,9 +184,8 @@ class TicketOffice:
         """Why a lane would admit or refuse this code now, rule by rule, as far as SQL knows. Raises Invalid, NotFound."""
         gate_id = next((gate.id for gate, lane in self._site.lanes() if lane.id == lane_id), "")
         place = place_of(self._site, gate_id, lane_id)
-        admits = (await LanePolicies(self._db).get_all()).get(lane_id, frozenset())
         async with self._db.read() as connection:
-            return await explain_code(connection, code, place, self._clock.now().at, self._site, self._keys, admits)
+            return await explain_code(connection, code, place, self._clock.now().at, self._site, self._keys)
 
     async def publish_pending(self) -> int:
         """Tell the lanes of every issued ticket that they do not know; answers how many. Idempotent."""

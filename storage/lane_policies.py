@@ -4,13 +4,15 @@ from datetime import datetime
 
 import msgspec
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from resort.messages import StaffActed
+from resort.messages import StaffActed, decode_event
 from resort.site import LaneClass
 from storage.database import Database, insert_into
-from storage.tables import lane_policies
+from storage.tables import journal, lane_policies
 from storage.tickets_sql import insert_order_of_staff
 
+NOBODY = "nobody"  # the outcome of an order that admits no other class
 _classes = msgspec.json.Decoder(frozenset[LaneClass])
 
 
@@ -36,3 +38,37 @@ class LanePolicies:
             await connection.execute(statement.on_conflict_do_update(index_elements=["lane_id"], set_=values))
             if acted is not None:
                 await insert_order_of_staff(connection, acted)
+
+
+def policy_outcome(admits: frozenset[LaneClass]) -> str:
+    """What the journal says of such an order (`StaffActed.outcome`)."""
+    return ",".join(sorted(admits)) or NOBODY
+
+
+async def policy_at(connection: AsyncConnection, lane_id: str, at: datetime) -> frozenset[LaneClass]:
+    """Whom the lane admitted then beside tickets of its own class; from the journal if it was ordered otherwise since."""
+    newest = await connection.execute(
+        select(lane_policies.c.admits, lane_policies.c.at).where(lane_policies.c.lane_id == lane_id)
+    )
+    row = newest.one_or_none()
+    if row is None:
+        return frozenset()
+    if row.at <= at:
+        return _classes.decode(row.admits)
+    orders = await connection.execute(
+        select(journal.c.body)
+        .where(
+            journal.c.lane_id == lane_id,
+            journal.c.kind == StaffActed.__name__,
+            journal.c.at <= at,
+            journal.c.body.contains('"action":"policy"', autoescape=True),
+        )
+        .order_by(journal.c.at.desc(), journal.c.seq.desc())
+        .limit(1)
+    )
+    body = orders.scalar_one_or_none()
+    if body is None:
+        return frozenset()
+    order = decode_event(body)
+    assert isinstance(order, StaffActed)
+    return frozenset() if order.outcome == NOBODY else msgspec.convert(order.outcome.split(","), frozenset[LaneClass])

@@ -16,6 +16,7 @@ import msgspec
 import psutil
 
 OPEN_S = 180.0
+_OPEN = re.compile(r"The resort is open after .* Console: (\S+)(?:\n.*)*\nCtrl-C closes it")  # whose password it said by then
 T = TypeVar("T")
 
 
@@ -39,7 +40,7 @@ class RunningSite:
 
     def wait_open(self) -> "RunningSite":
         """Wait until it says that it is open."""
-        found = self.until(lambda: re.search(r"The resort is open after .* Console: (\S+)", self.output()), OPEN_S)
+        found = self.until(lambda: _OPEN.search(self.output()), OPEN_S)
         self.address = found[1]
         password = re.search(r"with the password (\S+)", self.output())
         self.password = password[1] if password else None

@@ -27,7 +27,7 @@ LOOK_S = 0.01  # other processes' doings are no events of ours: they are looked 
 ASK_S = 6.0
 ROOT = Path(__file__).parents[2]
 STARTERS = ("raylet", "gcs_server")
-_OPEN = re.compile(r"The resort is open after .* Console: (\S+)")
+_OPEN = re.compile(r"The resort is open after .* Console: (\S+)(?:\n.*)*\nCtrl-C closes it")  # whose password it said by then
 _PASSWORD = re.compile(r"with the password (\S+)")
 T = TypeVar("T")
 
