@@ -65,12 +65,10 @@ class RunningSite:
         """Wait until it ends by itself; answers its exit code."""
         return self.process.wait(patience_s)
 
-    def interrupt(self) -> float:
-        """Ctrl-C; answers the seconds until it had ended."""
-        began = time.monotonic()
+    def interrupt(self) -> None:
+        """Ctrl-C; waits until it has ended."""
         os.killpg(self.process.pid, signal.SIGINT)
         self.process.wait(60)
-        return time.monotonic() - began
 
     def family(self) -> list[psutil.Process]:
         """Every process that belongs to it, itself included."""
