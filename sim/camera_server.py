@@ -62,9 +62,14 @@ class CameraServer:
     Whoever comes or goes is seen at once: `show` starts a frame of its own.
     """
 
-    def __init__(self, lane_ids: Iterable[str], fps: float = 6.0, look: CameraLook | None = None) -> None:
+    def __init__(
+        self, lane_ids: Iterable[str], fps: float = 6.0, look: CameraLook | None = None, *, steady: bool = False
+    ) -> None:
+        """`steady`: film as real cameras do, `fps` times a second whoever is there, and see nobody before the next frame."""
         self.port = 0
         self.frames_drawn = 0
+        self.frames_shown = 0  # to whoever watches, those of an empty lane included
+        self._steady = steady
         self._stands = {lane_id: _Stand() for lane_id in lane_ids}
         self._frame_s = 1.0 / fps
         self._renderer = SceneRenderer(look)
@@ -123,7 +128,7 @@ class CameraServer:
 
     async def _film(self, stand: _Stand, pen: ThreadPoolExecutor) -> None:
         loop = asyncio.get_running_loop()
-        number = 0
+        number, due_s = 0, loop.time()
         while True:
             stand.changed.clear()
             scene = stand.scene
@@ -133,8 +138,13 @@ class CameraServer:
             number += 1
             jpeg = await loop.run_in_executor(pen, self._draw, scene, number)
             if stand.scene is scene:  # who left while the frame was drawn is not seen any more
+                self.frames_shown += 1
                 for viewer in stand.viewers:
                     viewer.put(jpeg)
+            if self._steady:
+                due_s = max(due_s + self._frame_s, loop.time())
+                await asyncio.sleep(due_s - loop.time())
+                continue
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(EMPTY_EVERY_S if scene is None else self._frame_s):
                     await stand.changed.wait()

@@ -25,11 +25,11 @@ asyncio.run({name}.measure(1, 0.5, print)).write(Path(sys.argv[1]))
 """
 
 
-async def _measured(name: str, outcome: Path) -> Measured:
+async def _measured(name: str, outcome: Path, module: str = "") -> Measured:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
-        RUN.format(name=name),
+        RUN.format(name=module or name),
         str(outcome),
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
@@ -69,6 +69,15 @@ async def test_the_gate_bench_measures_lanes_limits_arrivals_and_the_cycle(tmp_p
     assert {f"{name}_cpu_us" for name in PARTS} <= set(measured.limits)
     assert measured.figures["passages"] > 0
     assert measured.figures["decision_p99_ms"] >= measured.figures["decision_p50_ms"] > 0
+
+
+async def test_the_open_bench_follows_guests_from_the_code_to_the_free_arm(tmp_path: Path) -> None:
+    measured = await _measured("open", tmp_path / "open.json", "scan_to_open")
+    figures = measured.figures
+    assert (figures["lanes"], figures["gave_up"]) == (4, 0)
+    assert figures["guests"] >= 4
+    assert figures["open_p99_ms"] >= figures["open_p50_ms"] > measured.limits["pulse_ms"] > 0
+    assert set(measured.ratios) == {"open_p99_over_bar", "lane_open_p50_over_parts"}
 
 
 async def test_the_soak_says_how_much_lanes_grow(tmp_path: Path) -> None:

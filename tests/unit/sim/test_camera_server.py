@@ -128,3 +128,20 @@ async def test_stopping_does_not_wait_for_a_viewer_that_never_reads(server: Came
             await watchers[0].sees()  # others are served meanwhile
         async with asyncio.timeout(WAIT_S):
             await server.stop()
+
+
+async def test_a_steady_camera_films_an_empty_lane_as_often_as_a_full_one() -> None:
+    cameras = CameraServer(["a"], fps=60.0, steady=True)
+    await cameras.start()
+    watcher = Watcher(cameras.url("a"))
+    try:
+        seen = [await watcher.sees() for _ in range(20)]  # a camera that idles shows one a second
+        assert seen == [None] * 20
+        assert cameras.frames_shown >= 20
+        cameras.show("a", Scene("GUEST", 1))
+        await watcher.until("GUEST")
+        cameras.show("a", None)
+        await watcher.until(None)
+    finally:
+        await watcher.camera.close()
+        await cameras.stop()
