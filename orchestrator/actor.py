@@ -1,4 +1,4 @@
-"""The orchestrator actor: each second it looks at gates, lanes, ledger and journal, raises alarms, and ends lanes that hang.
+"""The orchestrator actor: each second it looks at gates, lanes, ledger and journal, raises alarms, and ends what hangs.
 
 It reconciles and remembers nothing: after a restart it learns from the journal (`orchestrator/alarm_desk.py`). Gates and lanes
 never wait for it.
@@ -16,6 +16,7 @@ from actors.calls import actor, ask
 from actors.names import JOURNAL, NAMESPACE, lane_name
 from actors.tasks import lifelong
 from orchestrator.alarm_desk import AlarmDesk
+from orchestrator.hung import HungActors, watched_actors
 from orchestrator.sights import SeenGate, journal_problem, see_gate
 from resort.alarm_levels import LaneSight, SensorSight, SiteSight
 from resort.clock import SystemClock
@@ -51,6 +52,7 @@ class OrchestratorActor:
         self._database_url = database_url
         self._site_name = site_name
         self._clock = SystemClock()
+        self._hung = HungActors(watched_actors(site), self._clock)
         self._served: set[str] = set()  # lanes that were served once since this process began
         self._ticks = 0
         self._sensors: list[SensorSight] = []
@@ -99,6 +101,7 @@ class OrchestratorActor:
         self._tasks.append(lifelong(tail.follow_sql(), "orchestrator journal"))
         self._begun = True
         while not self._closing.is_set():
+            looking = asyncio.create_task(self._hung.look(), name="orchestrator pings")
             gates = await asyncio.gather(*(see_gate(gate.id) for gate in self._site.gates))
             problem = await journal_problem()
             offline = [seen.gate.gate_id for seen in gates if seen.gate.route in OFFLINE]
@@ -107,6 +110,7 @@ class OrchestratorActor:
             await self._desk.look([self._judged(seen) for seen in gates if seen.gate.answers or not self._opening], sight,
                                   self._sensors)  # fmt: skip
             self._sensors = []  # who is not told of again cannot be seen
+            await looking
             self._ticks += 1
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TICK_S):

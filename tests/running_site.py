@@ -77,10 +77,14 @@ class RunningSite:
 
     def lane_processes(self) -> list[psutil.Process]:
         """The processes that host lanes."""
+        return self.actor_processes("LaneActor")
+
+    def actor_processes(self, kind: str) -> list[psutil.Process]:
+        """The processes that host actors of that class."""
         found = []
         for process in self.family():
             try:
-                if process.cmdline() and process.cmdline()[0].startswith("ray::LaneActor"):
+                if process.cmdline() and process.cmdline()[0].startswith(f"ray::{kind}"):
                     found.append(process)
             except psutil.Error:
                 continue

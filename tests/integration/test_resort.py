@@ -49,6 +49,22 @@ def _wait_for_lane(site: RunningSite, killed_at: float) -> None:
     site.until(lambda: site.sql(query, mark), 30)
 
 
+def _hang_and_wait_for_others(site: RunningSite, kinds: tuple[str, ...]) -> None:
+    """Freeze an actor of each kind, until others stand in their places."""
+    before = {kind: site.actor_processes(kind) for kind in kinds}
+    hanging = [processes[0] for processes in before.values()]
+    for process in hanging:
+        process.suspend()
+
+    def replaced() -> bool:
+        now = {kind: site.actor_processes(kind) for kind in kinds}
+        return all(
+            len(now[kind]) == len(before[kind]) and not any(process in hanging for process in now[kind]) for kind in kinds
+        )
+
+    site.until(replaced, 150)
+
+
 def test_lanes_killed_under_load_lose_nothing_and_admit_nobody_twice(data: Path, sites: list[RunningSite]) -> None:
     summary = data.parent / "out.json"
     site = RunningSite(data, "--for", str(RUN_S), "--json", str(summary))
@@ -88,6 +104,8 @@ def test_opened_again_the_resort_goes_on_with_the_same_counts(data: Path, sites:
     assert health["ok"]
     metrics_before = site.sql("SELECT count(*) FROM tickets")[0][0]
     assert metrics_before > passages
+    _hang_and_wait_for_others(site, ("InferenceActor", "GateActor"))
+    site.until(lambda: _healthy(site), 60)
     family = site.family()
     os.kill(site.process.pid, signal.SIGKILL)  # the worst way to end: nothing is closed
     site.process.wait(20)

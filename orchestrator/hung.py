@@ -1,0 +1,80 @@
+"""Ends actors that hang: Ray starts a process again that ended, not one that is there and does nothing.
+
+Lanes are not looked at here: their gates know sooner, and they are ended by the watch (`orchestrator/actor.py`).
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+import ray
+from ray.exceptions import RayError
+
+from actors.names import FEED, JOURNAL, NAMESPACE, gate_name, inference_name, pricing_name
+from resort.clock import Clock
+from resort.site import Site
+
+ANSWER_S = 1.0
+HUNG_MS = 30_000.0  # longer than any of them takes to start again on a crowded machine
+_log = logging.getLogger("snowgate.orchestrator")
+
+
+def watched_actors(site: Site) -> list[str]:
+    """The site's actors but lanes and the orchestrator itself."""
+    readers = site.faces.inference_actors if site.faces is not None else 0
+    return [
+        JOURNAL,
+        FEED,
+        *(gate_name(gate.id) for gate in site.gates),
+        *(pricing_name(shard) for shard in range(site.runtime.pricing_shards)),
+        *(inference_name(shard) for shard in range(readers)),
+    ]
+
+
+async def ping_actor(name: str) -> None:
+    """Return when the actor answers. Raises RayError when it is lost."""
+    await ray.get_actor(name, namespace=NAMESPACE).ping.remote()
+
+
+def end_actor(name: str) -> None:
+    """End the process of an actor, which is started again."""
+    with contextlib.suppress(RayError, ValueError):
+        ray.kill(ray.get_actor(name, namespace=NAMESPACE), no_restart=False)
+
+
+class HungActors:
+    """Remembers when each actor answered last. One that never answered, or was lost since, is being started by Ray: it counts
+    from its next answer on."""
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        clock: Clock,
+        ping: Callable[[str], Awaitable[None]] = ping_actor,
+        end: Callable[[str], None] = end_actor,
+    ) -> None:
+        self._names = names
+        self._clock = clock
+        self._ping = ping
+        self._end = end
+        self._answered_ns: dict[str, int] = {}
+
+    async def look(self) -> None:
+        """Ask each; end those that have not answered for `HUNG_MS`. Takes `ANSWER_S` at most."""
+        await asyncio.gather(*(self._look_at(name) for name in self._names))
+
+    async def _look_at(self, name: str) -> None:
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                await self._ping(name)
+        except (RayError, ValueError):
+            self._answered_ns.pop(name, None)
+        except TimeoutError:
+            answered_ns = self._answered_ns.get(name)
+            if answered_ns is not None and (self._clock.now().tick_ns - answered_ns) / 1e6 >= HUNG_MS:
+                _log.error("%s has not answered for %.0f s: its process is ended and started again", name, HUNG_MS / 1000)
+                del self._answered_ns[name]
+                self._end(name)
+        else:
+            self._answered_ns[name] = self._clock.now().tick_ns
