@@ -39,12 +39,16 @@ class FaceReader:
         self._liveness = LivenessCheck() if liveness else None
         self.model_id = self._embedder.model_id
 
-    def read(self, picture: Picture, *, sides: Sequence[int] = THOROUGH_SIDES, mirrored: bool = True) -> FaceReading:
+    def read(
+        self, picture: Picture, *, sides: Sequence[int] = THOROUGH_SIDES, mirrored: bool = True, steadied: bool = True
+    ) -> FaceReading:
         """The nearest face of an RGB picture. Raises Invalid when it is none."""
         found = self._detector.detect(picture, sides)
         if not found:
             return FaceReading(FaceMeasures(faces=0), self.model_id)
         face = nearest(picture, found)
+        if steadied:
+            face = self._detector.steadied(picture, face)
         upright = aligned(picture, face.landmarks)
         return FaceReading(
             measure(picture, face, upright, len(found)),
@@ -57,4 +61,4 @@ class FaceReader:
     def read_at_lane(self, frame: Picture, *, mirrored: bool = True) -> FaceReading:
         """The same for a camera frame: one look, not three, as the next frame is soon there. Without `mirrored` it
         takes a quarter less time; frames that are fused make up for most of it."""
-        return self.read(frame, sides=LANE_SIDES, mirrored=mirrored)
+        return self.read(frame, sides=LANE_SIDES, mirrored=mirrored, steadied=False)
