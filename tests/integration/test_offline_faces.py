@@ -99,7 +99,8 @@ class WatchedLanes:
         return self._noted([event], await self._ledger.amend(event, expected, usage))
 
     async def append(self, events: Sequence[JournalEvent]) -> None:
-        self._noted(events, await self._ledger.append(events))
+        await self._ledger.append(events)
+        self._noted(events, None)
 
     async def lane_memory(self, lane_id: LaneId) -> LaneMemory:
         return await self._ledger.lane_memory(lane_id)
