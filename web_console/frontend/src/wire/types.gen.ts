@@ -164,6 +164,7 @@ export interface LastDecision {
   admitted: boolean;
   at: string;
   attention?: string[];
+  height?: Text | null;
   look?: LookOpen | null;
   reason: string;
   text: Text;
