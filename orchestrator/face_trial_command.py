@@ -127,6 +127,8 @@ def _read(reader: TrialReader, pictures: Iterable[Path], what: str) -> tuple[dic
     began = clock.now()
     with typer.progressbar(reader.read(once), length=len(once), label=what, file=sys.stderr) as told:
         faces = dict(told)
+    if all(face.unread for face in faces.values()):
+        raise Invalid(what, f"none of the {len(faces)} pictures can be read, such as {once[0]}")
     seconds = max(1e-9, clock.now().ms_since(began) / 1000)
     return faces, {"seconds": seconds, "pictures_per_s": len(once) / seconds}
 

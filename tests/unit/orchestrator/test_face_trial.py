@@ -161,6 +161,14 @@ def test_people_are_identified(tmp_path: Path) -> None:
     assert (figures["nearest_face_right_share"], figures["nearest_face_strangers_passed"]) == (1.0, 0.0)
 
 
+def test_pictures_that_are_nowhere_are_told(tmp_path: Path) -> None:
+    listed = tmp_path / "pairs.csv"
+    listed.write_text("a.jpg,b.jpg,1\na.jpg,c.jpg,0\n", "utf-8")
+    done = run("face", "pairs", str(listed), "--threads", "1")
+    assert done.exit_code == 2
+    assert "none of the 3 pictures can be read" in done.stderr
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
