@@ -76,9 +76,11 @@ it("tells a ticket that there is not, and finds one by its code, which is in no 
   await find("nobody");
   expect(part("faces-fault").text()).toBe(zh.faces.notFound);
   await part("faces-ticket").setValue("THE-CODE");
+  (part("faces-ticket").element as HTMLElement).focus();
   await part("faces-dialog").get("form").trigger("submit");
   await flushPromises();
   expect(part("faces-which").text()).toBe(FAKE_TICKET);
+  expect(document.activeElement?.id).toBe("faces-which");
   expect(part("faces-state").text()).toBe(zh.faces.state.no);
   expect(backend.orders.join()).not.toContain("THE-CODE");
 });
@@ -112,6 +114,9 @@ it("enrols, says so, and keeps nothing of the picture", async () => {
   expect(part("faces-done").text()).toBe(zh.faces.enrolled);
   expect(page.find("canvas").exists()).toBe(false);
   expect(page.find("img").exists()).toBe(false);
+  await part("faces-another").trigger("click");
+  await flushPromises();
+  expect(document.activeElement?.id).toBe("faces-ticket");
 });
 
 it("says what to do better in the reader's words, and lets the picture go", async () => {
