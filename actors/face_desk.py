@@ -69,6 +69,11 @@ class FaceDesk:
         with self._in_line(1):
             return await self._thread.run(partial(self._measured, content))
 
+    async def cut_out(self, content: bytes) -> bytes | None:
+        """The one face in a frame with a little around it, as a JPEG; None when there is none, or more than one."""
+        with self._in_line(1):
+            return await self._thread.run(partial(self._cut_out, content))
+
     async def frames(self, contents: Sequence[bytes]) -> list[SeenFrame]:
         """Frames of a lane's camera, in their order."""
         if not 1 <= len(contents) <= MOST_FRAMES:
@@ -107,6 +112,11 @@ class FaceDesk:
             several = reading.measures.faces if reading.measures.faces > 1 else 0
             return SeenFrame(several, None, liveness)
         return SeenFrame(reading.measures.faces, reading.vector, liveness)
+
+    def _cut_out(self, content: bytes) -> bytes | None:
+        picture = open_picture(content)
+        faces = self._reader.find(picture)
+        return portrait(picture, faces[0]) if len(faces) == 1 else None
 
     def _measured(self, content: bytes) -> FaceMeasured:
         picture = open_picture(content)

@@ -81,6 +81,11 @@ class InferenceActor:
         with self._timed("measure"):
             return await self._desk.photograph(b"".join(pieces))
 
+    async def cut_out(self, *pieces: bytes) -> bytes | None:
+        """See `FaceCutter.cut_out`; the frame in pieces. Raises Busy, Invalid."""
+        with self._timed("cut_out"):
+            return await self._desk.cut_out(b"".join(pieces))
+
     async def see(self, sizes: Sequence[int], *pieces: bytes) -> SeenFrames:
         """Frames, cut in `pieces` of which `sizes` belong to each, as vectors for `rank`. Raises Busy, Invalid."""
         with self._timed("see"):

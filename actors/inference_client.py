@@ -37,6 +37,10 @@ class FacesClient:
         """See `FacePool`."""
         return await self._by_any(lambda link: link.measure(picture))
 
+    async def cut_out(self, frame: bytes) -> bytes | None:
+        """See `FaceCutter`."""
+        return await self._by_any(lambda link: link.cut_out(frame))
+
     async def compare(self, ticket_id: TicketId, frames: Sequence[bytes]) -> FaceDecision | None:
         """See `FacePool`."""
         return await self._links[face_shard(ticket_id, len(self._links))].compare(ticket_id, frames)

@@ -30,6 +30,10 @@ class InferenceLink(Protocol):
         """See `FacePool`."""
         ...
 
+    async def cut_out(self, frame: bytes) -> bytes | None:
+        """See `FaceCutter`."""
+        ...
+
     async def see(self, frames: Sequence[bytes]) -> SeenFrames:
         """Frames of one person, as vectors."""
         ...
@@ -63,6 +67,12 @@ class RayInference:
         _, pieces = cut([picture])
         measured: FaceMeasured = await self._ask("measure", pieces, MEASURE_S)
         return measured
+
+    async def cut_out(self, frame: bytes) -> bytes | None:
+        """See the port."""
+        _, pieces = cut([frame])
+        face: bytes | None = await self._ask("cut_out", pieces)
+        return face
 
     async def see(self, frames: Sequence[bytes]) -> SeenFrames:
         """See the port."""

@@ -18,6 +18,7 @@ from ray.exceptions import RayError
 from actors.collecting import collect_seldom
 from actors.gate_links import GateLink, RayJournal, spool_path
 from actors.lane_face_parts import lane_faces
+from actors.lane_height import HeightNotes, lane_heights
 from actors.lane_ledger import LaneLedger
 from actors.lane_report import LaneReport, camera_state
 from actors.lane_results import LaneResults, NoResults, lane_results
@@ -76,7 +77,7 @@ class LaneActor:
         self._lanes: dict[str, LaneRuntime] = {}
         self._sources: dict[str, CodeSource] = {}
         self._buses = BusRegistry()
-        self._results: list[LaneResults | NoResults] = []
+        self._closing: list[LaneResults | NoResults | HeightNotes] = []  # behind the lanes
         self._reporter: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -94,10 +95,11 @@ class LaneActor:
             # Closed until the gate has said otherwise, which it does within a second: staff may be working on that arm.
             mode = modes.get(lane.id, "closed")
             results = lane_results(hosting.site, lane, Path(hosting.phrases), self._buses, self._clock)
-            self._results.append(results)
+            heights = lane_heights(hosting.site, lane, self._clock)
+            self._closing += [results, heights]
             runtime = LaneRuntime(
                 settings, mode, keys, ledger, turnstile, source, self._clock, self._ids, self._end_process, results,
-                lane_faces(hosting.site, gate, lane, source, self._clock),
+                lane_faces(hosting.site, gate, lane, source, self._clock), heights,
             )  # fmt: skip
             self._lanes[lane.id] = runtime
             if orders is not None and lane.id in orders.policies:
@@ -147,7 +149,7 @@ class LaneActor:
             self._reporter.cancel()
             await asyncio.gather(self._reporter, return_exceptions=True)
         await asyncio.gather(*(lane.stop() for lane in self._lanes.values()))
-        await asyncio.gather(*(results.close() for results in self._results))
+        await asyncio.gather(*(part.close() for part in self._closing))
         await self._ledger.close()
         await self._spool.close()
         await self._central.close()

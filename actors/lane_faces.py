@@ -85,6 +85,7 @@ class LaneFaces:
         self._clock = clock
         self._codes = 0
         self._code_at: Moment | None = None
+        self._code_frame: Moment | None = None  # of the frame in which it was read first: whoever holds it up is there since
         self._collected: list[CameraFrame] = []
         self._not_before: Moment | None = None
         self._wait_ms = FIRST_WAIT_MS
@@ -109,7 +110,7 @@ class LaneFaces:
                 answer = FaceCompared(first)
                 if first is not None and first.verdict is not FaceVerdict.PASS and first.reason is not FaceReason.SECOND_FACE:
                     # One frame may be blurred, or the face behind the phone: a few together decide.
-                    frames = self._fresh(COMPARED_FRAMES, COMPARED_AGE_MS) or newest
+                    frames = await self._several()
                     answer = FaceCompared(await self._asked(command, frames))
                     self._compared = frames[-1]
         except TimeoutError:
@@ -117,6 +118,16 @@ class LaneFaces:
         except (Busy, FacesUnavailable, Invalid) as error:
             return answer if isinstance(answer, FaceCompared) else FaceAway(str(error))
         return answer
+
+    async def _several(self) -> list[CameraFrame]:
+        """The newest frames of this guest, as soon as there are two. Older ones may show the guest before, who would lend his
+        face to whoever follows close behind with his ticket."""
+        while True:
+            frames = self._fresh(COMPARED_FRAMES, COMPARED_AGE_MS)
+            own = [frame for frame in frames if self._code_frame is None or frame.at.ms_since(self._code_frame) >= 0]
+            if len(own) > 1:
+                return own
+            await asyncio.sleep(LOOK_EVERY_S)  # the pace of cameras; the comparison's own time limit ends it
 
     async def _asked(self, command: CompareFace, frames: Sequence[CameraFrame]) -> FaceDecision | None:
         return await self._pool.compare(command.ticket_id, [frame.jpeg for frame in frames])
@@ -162,7 +173,7 @@ class LaneFaces:
         if sighting.text is None:
             return self._limits.use != "identify"
         self._codes += 1
-        self._code_at = self._clock.now()
+        self._code_at, self._code_frame = self._clock.now(), sighting.frame_at
         self._collected = []
         return True
 

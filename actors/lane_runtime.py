@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 
 from actors.lane_faces import LaneFaces, LaneFaceWork, NoFaces
+from actors.lane_height import HeightNotes, NoHeights
 from actors.lane_report import LaneReport, reader_silent_s, report_of
 from actors.lane_results import NoResults, Results
 from resort.access.codes import SiteKeys
@@ -84,6 +85,7 @@ class LaneRuntime:
         on_fatal: Callable[[BaseException], None],
         results: Results | None = None,
         faces: LaneFaces | None = None,
+        heights: HeightNotes | None = None,
     ) -> None:
         self.settings = settings
         self.machine = LaneMachine(settings, keys, ids)
@@ -97,6 +99,7 @@ class LaneRuntime:
         self._on_fatal = on_fatal
         self._voice = LaneVoice(settings.lane_class)
         self._results = results or NoResults()  # whoever made it closes it
+        self._heights = heights or NoHeights()  # likewise
         self.faces = faces
         self._face_work: LaneFaceWork = faces or NoFaces()
         self._inbox: deque[Stimulus] = deque()
@@ -300,8 +303,9 @@ class LaneRuntime:
             return LedgerFailed(error.detail)
 
     async def _store_grant(self, command: StoreGrant) -> Stimulus:
+        grant = await self._heights.noted(command.grant)
         try:
-            conflict = await self._ledger.commit_grant(command.grant, command.expected, command.usage)
+            conflict = await self._ledger.commit_grant(grant, command.expected, command.usage)
         except LedgerUnavailable as error:
             return LedgerFailed(error.detail)
         except SpoolFull as error:
@@ -311,7 +315,7 @@ class LaneRuntime:
         before, usage = command.expected, command.usage
         if before is not None and usage is not None:
             self._granted = TicketRecord(before.version + 1, before.entitlement, usage)
-        self._grant = command.grant
+        self._grant = grant
         return GrantStored()
 
     async def _pulse(self) -> Stimulus:

@@ -24,6 +24,7 @@ MAX_TEXT = 7_089  # ISO/IEC 18004: no QR code holds more characters
 _QR = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCodeModel2, zxingcpp.BarcodeFormat.QRCodeModel1])
 _QR_AND_MICRO = zxingcpp.BarcodeFormats([*_QR, zxingcpp.BarcodeFormat.MicroQRCode])
 _PLAIN = zxingcpp.TextMode.Plain
+QR_CODE = str(zxingcpp.BarcodeFormat.QRCode)
 LEAST_MICRO_TEXT = 4  # shorter texts are of the smallest kinds, whose error correction is next to none
 LOCAL, GLOBAL, FIXED = zxingcpp.Binarizer.LocalAverage, zxingcpp.Binarizer.GlobalHistogram, zxingcpp.Binarizer.FixedThreshold
 
@@ -33,6 +34,7 @@ class Found(msgspec.Struct, frozen=True, gc=False):
 
     text: str
     box: Box
+    symbology: str = QR_CODE
 
 
 def zbar_problem() -> str | None:
@@ -57,7 +59,16 @@ def zxing(grey: Grey, binarizer: zxingcpp.Binarizer = LOCAL, *, micro: bool = Fa
         binarizer=binarizer,
         try_invert=inverted,
     )
-    return _foremost([Found(code.text, _box(code)) for code in codes if _counts(code)]) if codes else None
+    return _foremost([Found(code.text, _box(code), str(code.format)) for code in codes if _counts(code)]) if codes else None
+
+
+def any_symbology(grey: Grey) -> Found | None:
+    """Likewise a code of any kind that zxing-cpp knows. For people who ask what a picture holds: no lane reads those, as the
+    checks of some bar codes are so weak that they are found by chance."""
+    if min(grey.shape) < 1 or max(grey.shape) > LONGEST_EDGE:
+        return None
+    codes = zxingcpp.read_barcodes(grey, text_mode=_PLAIN)
+    return _foremost([Found(code.text, _box(code), str(code.format)) for code in codes if code.text])
 
 
 def zbar(grey: Grey) -> Found | None:

@@ -22,6 +22,7 @@ STILL_COST = 1_500.0  # likewise in the very first frame
 BEST_LOOKS = 2  # the most promising ones are taken on every such frame, the others in turn
 RARE_EVERY = 2  # Micro QR codes and light codes on dark are rare: of a quiet lane's frames only so many are asked for them
 LOOK_EVERY = 4  # whether something is held up is plain where a code was read: then only so many frames ask, for the light
+FIRST_LOOK = "first look"
 NEAR_FRAMES = 4  # so many frames in a row may be read only where the last code was, then a whole one: another may have come
 NEAR_STREAK = 2  # and only after so many whole frames that were read at first sight
 NEAR_MARGIN = 0.35  # of the code's edge, on every side: how far a hand moves it between two frames, and its quiet zone
@@ -45,6 +46,8 @@ class CodeReader:
 
     def __init__(self, second_share: float = SECOND_SHARE) -> None:
         self.second_opinions = 0  # frames on which second looks were taken
+        self.found: Found | None = None  # the last frame's code,
+        self.found_by = ""  # and which look read it
         self._second_share = second_share
         self._frames = 0
         self._credit = 1.0
@@ -69,6 +72,7 @@ class CodeReader:
         """Likewise for a picture of shape (height, width), 0 black to 255 white."""
         scene = self._scene
         knew = scene.known
+        self.found_by = FIRST_LOOK
         found = self._first_look(grey)
         if found is None or not knew or self._frames % LOOK_EVERY == 0:
             scene.look(grey, has_text=found is not None)
@@ -79,6 +83,7 @@ class CodeReader:
         elif found is None and scene.occupied and self._credit >= 1.0:
             self._credit -= 1.0
             found = self._second_looks(grey, scene.covered, SECOND_COST)
+        self.found = found
         if found is None:
             if not scene.occupied:
                 self._next_look = 0
@@ -113,6 +118,7 @@ class CodeReader:
                 self._looks.remove(look)
                 self._looks.insert(0, look)
                 self._next_look = 0
+                self.found_by = look.name
                 return found if where is None else moved(found, where)
             spent += look.cost * part.size / 1e6
             self._next_look += number >= BEST_LOOKS

@@ -46,3 +46,14 @@ def grey_of(picture: bytes) -> Grey | None:
             return np.asarray(paper.convert("L"))
     except (*_BROKEN, Image.DecompressionBombError):
         return None
+
+
+def grey_of_file(picture: bytes) -> Grey | None:
+    """Likewise for a file that somebody chose, which may also be a GIF, BMP or TIFF. Not for what cameras send."""
+    if (grey := grey_of(picture)) is not None or picture.startswith((_PNG, _WEBP)):
+        return grey
+    try:
+        with Image.open(io.BytesIO(picture), formats=("GIF", "BMP", "TIFF")) as image:
+            return None if image.width * image.height > MAX_PIXELS else np.asarray(image.convert("L"))
+    except (*_BROKEN, Image.DecompressionBombError):
+        return None

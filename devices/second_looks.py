@@ -64,7 +64,7 @@ def _scaled(found: Found | None, factor: float) -> Found | None:
     if found is None:
         return None
     left, top, right, bottom = (round(at * factor) for at in found.box)
-    return Found(found.text, (left, top, right, bottom))
+    return msgspec.structs.replace(found, box=(left, top, right, bottom))
 
 
 def _at_double_size(read: Callable[[Grey], Found | None]) -> Callable[[Grey], Found | None]:
@@ -96,7 +96,8 @@ def crop(grey: Grey, box: Box) -> Grey:
     return np.ascontiguousarray(grey[top:bottom, left:right])
 
 
-def moved(found: Found, box: Box) -> Found:
-    """What was read in the part `box` of a picture, with its place in the whole."""
-    left, top = box[:2]
-    return Found(found.text, (found.box[0] + left, found.box[1] + top, found.box[2] + left, found.box[3] + top))
+def moved(found: Found, where: Box) -> Found:
+    """What was read in the part `where` of a picture, with its place in the whole."""
+    left, top = where[:2]
+    box = (found.box[0] + left, found.box[1] + top, found.box[2] + left, found.box[3] + top)
+    return msgspec.structs.replace(found, box=box)

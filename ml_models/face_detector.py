@@ -5,7 +5,7 @@ and found at 320 or 160, small faces the other way round. W. Wu, H. Peng, S. Yu:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,11 +17,13 @@ from ml_models.session import Session, Tensor
 STRIDES = (8, 16, 32)
 STEP = 32  # inputs are multiples of this
 MIN_SCORE = 0.7
+SURE_SCORE = 0.5  # enough where a face is known to be
 MAX_OVERLAP = 0.3  # boxes that share more of their union are one face
 LANE_SIDES = (320,)  # at a lane, a guest is near and the next frame soon there
 THOROUGH_SIDES = (320, 640, 160)
 SHARP_PX = 72  # a face that the detector saw smaller than this is looked at again, larger, for better landmarks
 CLOSE_UP_PX = 192
+WIDER = 1.5
 
 Array = npt.NDArray[Any]
 
@@ -85,15 +87,43 @@ class FaceDetector:
         """The face as seen in a close-up, if the picture has more to show than the detector saw."""
         if face.side * ratio >= SHARP_PX or ratio > 0.7:
             return face
-        (x, y), reach = face.centre, max(face.width, face.height)
-        left, top = max(0, round(x - reach)), max(0, round(y - reach))
-        part = picture[top : round(y + reach), left : round(x + reach)]
+        return self._again(picture, face, _close_up(face), CLOSE_UP_PX, mirrored=False, min_score=min_score) or face
+
+    def steadied(self, picture: Picture, face: Face) -> Face:
+        """The face with the mean of its landmarks over four looks, at a wide and a tight close-up, plain and mirrored, so that
+        what the detector errs to one side, or in one frame, cancels out. For photographs; fused frames do as much for a
+        lane."""
+        wide, tight = _close_up(face, WIDER), _close_up(face)
+        looks = [
+            self._again(picture, face, wide, round(CLOSE_UP_PX * WIDER), mirrored=True),
+            self._again(picture, face, tight, CLOSE_UP_PX, mirrored=False),
+            self._again(picture, face, tight, CLOSE_UP_PX, mirrored=True),
+        ]
+        landmarks = [face.landmarks, *(look.landmarks for look in looks if look is not None)]
+        return replace(face, landmarks=np.mean(landmarks, axis=0))
+
+    def _again(
+        self,
+        picture: Picture,
+        face: Face,
+        where: tuple[int, int, int, int],
+        side: int,
+        *,
+        mirrored: bool,
+        min_score: float = SURE_SCORE,
+    ) -> Face | None:
+        """The same face as seen in that part of the picture (left, top, right, bottom), its longer side scaled down to `side`;
+        in the picture's pixels. None when it is not seen there."""
+        left, top, right, bottom = where
+        part = picture[top:bottom, left:right]
         if min(part.shape[:2], default=0) < STEP:
-            return face
-        near = self._look(part, min(1.0, CLOSE_UP_PX / max(part.shape[:2])), min_score)
+            return None
+        near = self._look(part[:, ::-1] if mirrored else part, min(1.0, side / max(part.shape[:2])), min_score)
+        if mirrored:
+            near = [_unmirrored(other, part.shape[1]) for other in near]
         moved = [_moved(other, left, top) for other in near]
-        best = max(moved, key=lambda other: overlap(_box(face), _box(other)), default=face)
-        return best if overlap(_box(face), _box(best)) > MAX_OVERLAP else face
+        best = max(moved, key=lambda other: overlap(_box(face), _box(other)), default=None)
+        return best if best is not None and overlap(_box(face), _box(best)) > MAX_OVERLAP else None
 
 
 def prepared(picture: Picture) -> Tensor:
@@ -153,6 +183,19 @@ def _box(face: Face) -> Array:
 def _stretched(face: Face, across: float, down: float) -> Face:
     points = face.landmarks * np.array([across, down])
     return Face(face.left * across, face.top * down, face.width * across, face.height * down, points, face.score)
+
+
+def _close_up(face: Face, wider: float = 1.0) -> tuple[int, int, int, int]:
+    """A face and as much again around it: left, top, right, bottom; right and bottom may lie outside the picture."""
+    (x, y), reach = face.centre, max(face.width, face.height) * wider
+    left, top = max(0, round(x - reach)), max(0, round(y - reach))
+    return left, top, max(left, round(x + reach)), max(top, round(y + reach))
+
+
+def _unmirrored(face: Face, width: int) -> Face:
+    """A face of a mirror image of that width as it is in the picture itself: left and right change places."""
+    points = face.landmarks[[1, 0, 2, 4, 3]] * np.array([-1.0, 1.0]) + np.array([width, 0.0])
+    return replace(face, left=width - face.left - face.width, landmarks=points)
 
 
 def _moved(face: Face, left: int, top: int) -> Face:

@@ -12,10 +12,12 @@ from orchestrator.device_command import device
 from orchestrator.doctor import examine
 from orchestrator.drills import Drill, DrillAsk
 from orchestrator.face_command import face
+from orchestrator.face_trial_command import face_compare, face_identify, face_pairs
 from orchestrator.keys import channel_key, keys
 from orchestrator.measured import Bench, Measured
 from orchestrator.opening import Opening
 from orchestrator.options import DATA, DEMO_SITE, DataOption, JsonOption, SeedOption, SiteOption
+from orchestrator.read_command import read_pictures
 from orchestrator.run import run_up, say
 from orchestrator.settings import load_site, places
 from orchestrator.speech_command import device_say
@@ -32,6 +34,10 @@ app.add_typer(ticket, name="ticket")
 app.add_typer(face, name="face")
 app.add_typer(device, name="device")
 device.command("say")(device_say)
+app.command("read")(read_pictures)
+face.command("compare")(face_compare)
+face.command("pairs")(face_pairs)
+face.command("identify")(face_identify)
 
 
 @app.command()

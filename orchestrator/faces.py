@@ -28,7 +28,7 @@ def face_parts(site: Site, store: FaceStore) -> FaceParts | None:
     if site.faces is None:
         return None
     client = FacesClient(site.faces)
-    return FaceParts(client, client, client.figures, looks=RayGates(site), pictures=store)
+    return FaceParts(client, client, client.figures, looks=RayGates(site), pictures=store, cutter=client)
 
 
 def face_store(site: Site, database: Database, key_file: Path, clock: Clock) -> FaceStore:

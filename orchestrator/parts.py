@@ -13,7 +13,7 @@ from resort.faces import FaceNews, FacePool
 from resort.figures import FaceFigures
 from resort.ids import IdSource
 from resort.lane_control import GateControl
-from resort.lane_looks import FacePictures, LookControl
+from resort.lane_looks import FaceCutter, FacePictures, LookControl
 from resort.ports import AlarmControl, FeedSource
 from resort.site import Site
 from sales.faces import FaceOffice
@@ -52,6 +52,7 @@ class FaceParts:
     figures: Callable[[], Awaitable[Sequence[FaceFigures | None]]]
     looks: LookControl | None = None  # what staff say of unsure faces
     pictures: FacePictures | None = None  # those that were enrolled
+    cutter: FaceCutter | None = None  # of lanes' frames
 
 
 @dataclass(frozen=True, slots=True)

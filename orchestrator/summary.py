@@ -35,6 +35,8 @@ def summarise(events: list[JournalEvent]) -> dict[str, float]:
             case GrantIssued():
                 figures["grants"] += 1
                 figures["scans"] += 1
+                if (face := _face_figure(event)) is not None:
+                    figures[face] = figures.get(face, 0) + 1
             case ScanRefused():
                 figures["scans"] += 1
                 key = f"refused_{event.reason}"
@@ -55,3 +57,14 @@ def summarise(events: list[JournalEvent]) -> dict[str, float]:
         for percent in PERCENTS:
             figures[f"{name}_p{percent}_ms"] = round(percentile(values, percent), 3)
     return figures
+
+
+def _face_figure(grant: GrantIssued) -> str | None:
+    """What faces did for this grant, if anything; refusals count by reason: `refused_face_unsure` asked staff to look."""
+    if grant.face_by:
+        return "face_confirmed_by_staff"
+    if grant.face_away:
+        return "face_not_compared"
+    if grant.face is None:
+        return None
+    return "face_alone" if grant.medium == "face" else "face_passes"

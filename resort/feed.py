@@ -28,6 +28,7 @@ class LastDecision(msgspec.Struct, frozen=True):
     reason: str
     text: Text
     attention: list[str] = []  # what staff should look at as the holder passes, such as `photo`
+    height: Text | None = None  # what the lane's height sensor says, where staff should look at it
     look: LookOpen | None = None  # refused until staff have compared his face
 
 

@@ -40,6 +40,15 @@ class LookControl(Protocol):
         ...
 
 
+class FaceCutter(Protocol):
+    """Cuts the face out of a frame, so that staff compare within seconds."""
+
+    async def cut_out(self, frame: bytes) -> bytes | None:
+        """A JPEG of the one face in it with a margin; None when there is none, or several, of whom staff should see all. Raises
+        FacesUnavailable, Invalid."""
+        ...
+
+
 class FacePictures(Protocol):
     """Pictures of enrolled faces."""
 

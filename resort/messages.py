@@ -13,6 +13,7 @@ from resort.access.entitlement import Attention, Entitlement, Medium, TicketStat
 from resort.access.reasons import Reason
 from resort.face_rules import FaceDecision
 from resort.faces import ConsentGiver, FaceOrigin, ForgetReason
+from resort.heights import HeightBand
 from resort.ids import EventId, GateId, GrantId, LaneId, ScanId, TicketId
 from resort.texts import Text
 
@@ -63,6 +64,7 @@ class GrantIssued(Event, frozen=True, kw_only=True, tag=True, omit_defaults=True
     face: FaceDecision | None = None  # scores, thresholds and model of the holder's face, where it was looked at
     face_away: bool = False  # it should have been, and could not
     face_by: str = ""  # who on the staff compared the pictures and confirmed it
+    height: HeightBand | None = None  # by the lane's sensor, where staff are to look at it
 
 
 class PassageConfirmed(Event, frozen=True, kw_only=True, tag=True):

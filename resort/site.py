@@ -13,6 +13,7 @@ import msgspec
 from resort.access.spoken import SpokenLanguage
 from resort.face_consent import WORDING, ConsentWording
 from resort.face_rules import OneToMany, OneToOne
+from resort.heights import HeightLimits
 from resort.ids import GateId, LaneId
 from resort.texts import Text
 
@@ -108,6 +109,9 @@ class LaneSite(Strict, frozen=True):
     speaker: SpeakerSite = SpeakerSite()
     lamp: LampSite | None = None
     faces: FaceUse = "off"  # needs `faces` of the site, and a camera
+    height: str = (
+        ""  # a height sensor that sends lines, tcp://host:port; staff see its band where a ticket's attention is height
+    )
 
 
 class GateSite(Strict, frozen=True):
@@ -328,6 +332,7 @@ class Site(Strict, frozen=True):
     alarms: AlarmLimits = AlarmLimits()
     webhooks: list[WebhookSite] = []
     people: dict[str, PeopleSensorSite] = {}  # people sensors by name
+    heights: HeightLimits = HeightLimits()  # in what bands height sensors tell
     lane_limits: LaneLimits = LaneLimits()
     sales_limits: SalesLimits = SalesLimits()
     runtime: RuntimeSite = RuntimeSite()

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 import msgspec
 
 from resort.access.codes import STEP_S
+from resort.access.height_flag import height_note
 from resort.access.reasons import Reason, explain
 from resort.alarms import kind_of
 from resort.clock import Moment
@@ -96,6 +97,7 @@ class SiteBoard:
         self.figures = SiteFigures()
         self._oldest = self.version
         self._site = site
+        self._measured = {lane.id for _, lane in site.lanes() if lane.height}  # lanes with a height sensor
         self._day = self._local_day(now)
         self._lanes: dict[str, _Lane] = {}
         self._alarms: dict[str, _Alarm] = {}
@@ -219,7 +221,8 @@ class SiteBoard:
         view = lane.view
         match event:
             case GrantIssued():
-                last = LastDecision(event.at, True, Reason.ADMITTED, explain(Reason.ADMITTED), list(event.attention))
+                note = height_note(event, self._site.heights, measured=event.lane_id in self._measured)
+                last = LastDecision(event.at, True, Reason.ADMITTED, explain(Reason.ADMITTED), list(event.attention), note)
                 self._set(lane, state="awaiting_passage", last=last)
             case PassageConfirmed():
                 lane.recent.append(event.at.timestamp())

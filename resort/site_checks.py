@@ -38,6 +38,7 @@ def check_site(site: Site) -> Site:
             raise InvalidConfig(f"runtime.{name}", "must be at least 1")
     _check_alarms(site)
     _check_people(site)
+    _check_heights(site)
     check_sounds(site)
     check_faces(site)
     return site
@@ -49,6 +50,22 @@ def _check_people(site: Site) -> None:
             raise InvalidConfig("people", f"{name[:40]!r} is no name of up to 40 letters a to z, digits and dashes")
         if sensor.gate and sensor.gate not in {gate.id for gate in site.gates}:
             raise InvalidConfig(f"people sensor {name}", f"there is no gate {sensor.gate}")
+
+
+def _check_heights(site: Site) -> None:
+    for _, lane in site.lanes():
+        if lane.height and lane.direction == "exit":
+            raise InvalidConfig(f"lane {lane.id}", "has a height sensor, and it is an exit, where nobody is looked at")
+        if lane.height and not _is_tcp(lane.height):
+            raise InvalidConfig(f"lane {lane.id}", "its height sensor needs an address such as tcp://192.168.10.31:2001")
+
+
+def _is_tcp(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "tcp" and bool(parts.hostname and parts.port) and not parts.path.strip("/")
+    except ValueError:
+        return False
 
 
 def _check_admission(site: Site) -> None:

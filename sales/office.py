@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from resort.access.codes import SiteKeys, issue_code
+from resort.access.codes import CodeReading, SiteKeys, examine_code, issue_code
 from resort.access.entitlement import TicketRecord
 from resort.access.issue import tickets_for
 from resort.clock import Clock
@@ -179,6 +179,17 @@ class TicketOffice:
         if found is None:
             raise NotFound("ticket", ticket_id)
         return self._ticket_view(found)
+
+    async def find(self, text: str) -> TicketId:
+        """The ticket that is meant by a number, or by a code's text, stale or not. Raises NotFound; it never says the text."""
+        reading = examine_code(text, self._keys, self._clock.now().at)
+        ticket_id = reading.ticket_id if isinstance(reading, CodeReading) else text
+        if len(ticket_id) <= 64 and ticket_id.isascii() and ticket_id.isprintable():
+            async with self._db.read() as connection:
+                found = await find_ticket(connection, ticket_id)
+            if found is not None:
+                return found.ticket_id
+        raise NotFound("ticket", "that")
 
     async def explain(self, code: str, lane_id: str) -> Explanation:
         """Why a lane would admit or refuse this code now, rule by rule, as far as SQL knows. Raises Invalid, NotFound."""

@@ -11,8 +11,11 @@ from resort.access.codes import KEY_BYTES, SiteKeys, issue_code
 from resort.ids import SeededIds
 from resort.site import LaneClass
 
-Behaviour = Literal["honest", "used", "wrong_day", "forged", "not_ours", "unreadable", "hesitant", "wrong_lane"]
+Behaviour = Literal[
+    "honest", "used", "wrong_day", "forged", "not_ours", "unreadable", "hesitant", "wrong_lane", "holder", "borrowed"
+]
 GOOD: frozenset[Behaviour] = frozenset({"honest", "hesitant"})  # these hold a ticket that lets them in here today
+FACED: frozenset[Behaviour] = frozenset({"holder", "borrowed"})  # these hold one and show a face, which may be another's
 USED_KEPT = 200
 
 
@@ -38,6 +41,9 @@ class Crowd(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     queue_limit: int = 12  # a longer queue sends newcomers elsewhere
     party: tuple[int, int] = (1, 6)
     stock: int = 24  # tickets of each kind that are bought ahead
+    face_share: float = 0.3  # of the guests at a lane that looks at faces: those who have theirs enrolled
+    borrowed_share: float = 0.25  # of these: they come with the ticket of somebody else whose face is enrolled
+    face_stock: int = 4  # such tickets that are bought ahead
 
 
 @dataclass(slots=True)
@@ -52,6 +58,11 @@ class Tally:
     turned_away: int = 0  # were refused with a good ticket
     orders: int = 0
     orders_failed: int = 0
+    faces_enrolled: int = 0
+    faces_shown: int = 0  # by holders of such a ticket, beside their code
+    faces_let_in: int = 0
+    borrowed_shown: int = 0  # likewise, with somebody else's ticket
+    borrowed_let_in: int = 0  # more than none where faces could not be compared, and the site admits then
 
 
 @dataclass(slots=True)
@@ -79,6 +90,7 @@ class Showing:
 
     behaviour: Behaviour
     code: str | None
+    face: bytes | None = field(default=None, repr=False)  # a photograph that stands beside the code
 
 
 class CodeDealer:

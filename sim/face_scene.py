@@ -21,6 +21,7 @@ class FaceScene:
     """One photograph (JPEG or PNG), with the text of a code beside it or none."""
 
     def __init__(self, photograph: bytes, text: str | None = None, size: tuple[int, int] = (640, 480)) -> None:
+        self.text = text
         with Image.open(io.BytesIO(photograph)) as opened:
             self._face = opened.convert("RGB")
         self._face.thumbnail((FACE_PX, FACE_PX))

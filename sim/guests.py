@@ -8,13 +8,16 @@ import contextlib
 import logging
 import random
 from collections import deque
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence, Set
 from datetime import date, timedelta
 from typing import Protocol
 
 from resort.errors import Refused, Unavailable
 from resort.site import LaneClass
-from sim.crowd import GOOD, CodeDealer, Crowd, Showing, Tally
+from sim.crowd import FACED, GOOD, CodeDealer, Crowd, Showing, Tally
+from sim.face_album import Portrait
+from sim.face_guests import FaceGuests
+from sim.face_scene import FaceScene
 from sim.scene import Scene
 from sim.shop_client import BoughtTicket
 from sim.turnstile import SimTurnstile
@@ -32,11 +35,15 @@ class Seller(Protocol):
         """Tickets for a party. Raises Refused or Unavailable."""
         ...
 
+    async def enrol_face(self, ticket_id: str, photograph: bytes) -> bool:
+        """Enrol a ticket's holder; False: the photograph is not good enough. Raises Refused or Unavailable."""
+        ...
+
 
 class Readers(Protocol):
     """The cameras or scanners that guests hold things up to."""
 
-    def show(self, lane_id: str, scene: Scene | None) -> None:
+    def show(self, lane_id: str, scene: Scene | FaceScene | None) -> None:
         """Hold something up, or (None) walk away."""
         ...
 
@@ -89,9 +96,13 @@ class Guests:
         day: date,
         seed: int,
         crowd: Crowd | None = None,
+        face_lanes: Set[str] = frozenset(),
+        album: Sequence[Portrait] = (),
     ) -> None:
+        """`face_lanes` look at the faces of `album`; there are none to begin with."""
         self.tally = Tally()
         self._crowd = crowd or Crowd()
+        self._faces = FaceGuests(face_lanes, album, self._crowd, self.tally, seed)
         self._cameras = cameras
         self._shop = shop
         self._day = day
@@ -151,7 +162,9 @@ class Guests:
             short = [(product, day, wallet) for product, day, wallet, wanted in shelves if len(wallet) < wanted]
             for product, day, wallet in short:
                 await self._buy(product, day, wallet)
-            if not short:
+            if self._faces.low:
+                await self._buy_with_face()
+            elif not short:
                 await self._low.wait()
 
     async def _buy(self, product: str, day: date, wallet: deque[str]) -> None:
@@ -161,14 +174,23 @@ class Guests:
         try:
             tickets = await self._shop.buy(product, day, units)
         except (Refused, Unavailable) as error:
-            if self.tally.orders_failed == 0:
-                _log.warning("a party could not buy %s (later ones are only counted): %s", product, error)
-            self.tally.orders_failed += 1
-            await asyncio.sleep(SHRUG_S)
+            await self._shrug(product, error)
             return
         self.tally.orders += 1
         wallet.extend(ticket.code for ticket in tickets)
         self._bought.set()
+
+    async def _buy_with_face(self) -> None:
+        try:
+            await self._faces.buy(self._shop, self._day)
+        except (Refused, Unavailable) as error:
+            await self._shrug("a ticket with a face", error)
+
+    async def _shrug(self, what: str, error: Refused | Unavailable) -> None:
+        if self.tally.orders_failed == 0:
+            _log.warning("a party could not buy %s (later ones are only counted): %s", what, error)
+        self.tally.orders_failed += 1
+        await asyncio.sleep(SHRUG_S)
 
     # ---- at the lane
 
@@ -177,7 +199,9 @@ class Guests:
             await self._step(lane, self._crowd.step_up_s)
             if lane.closed:
                 return
-            showing = self._dealer.deal(lane.lane_id, lane.lane_class, lane.dice, _now_s())
+            showing = self._faces.deal(lane.lane_id, lane.dice)
+            if showing is None:
+                showing = self._dealer.deal(lane.lane_id, lane.lane_class, lane.dice, _now_s())
             self._low.set()
             if showing is None:
                 self._bought.clear()  # `pause` closes the lanes first and sets it then
@@ -195,8 +219,9 @@ class Guests:
             await self._push(lane, showing)  # the arm is free for everybody: nobody shows anything
             return
         self.tally.presented += 1
-        self._cameras.show(lane.lane_id, Scene(showing.code, lane.dice.getrandbits(32), lane.dice.uniform(0.0, 0.8)))
+        self._cameras.show(lane.lane_id, _scene(showing, lane.dice))
         signal = await self._until(lane, ("unlocked", "refused"))
+        self._faces.ended(showing, signal)
         if signal == "unlocked" and showing.behaviour == "hesitant":
             await self._hesitate(lane, showing)
         elif signal == "unlocked":
@@ -227,7 +252,7 @@ class Guests:
         self.tally.went_through += 1
         if free:
             return
-        self.tally.sneaked_in += showing.behaviour not in GOOD
+        self.tally.sneaked_in += showing.behaviour not in GOOD | FACED
         if showing.code is not None:
             self._dealer.went_through(showing.code, lane.lane_id, _now_s())
 
@@ -243,6 +268,12 @@ class Guests:
 
     async def _step(self, lane: _Lane, seconds: tuple[float, float]) -> None:
         await asyncio.sleep(lane.dice.uniform(*seconds))
+
+
+def _scene(showing: Showing, dice: random.Random) -> Scene | FaceScene:
+    if showing.face is not None:
+        return FaceScene(showing.face, showing.code)
+    return Scene(showing.code, dice.getrandbits(32), dice.uniform(0.0, 0.8))
 
 
 def _now_s() -> float:

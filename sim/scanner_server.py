@@ -9,6 +9,7 @@ from typing import cast
 
 from resort.errors import NotFound, Unavailable
 from resort.site import ScannerLine
+from sim.face_scene import FaceScene
 from sim.scene import Scene
 
 HOST = "127.0.0.1"
@@ -59,7 +60,7 @@ class ScannerServer:
         """Send these very bytes, as a scanner with a bad cable does. Raises NotFound."""
         return self._scanner(lane_id).write(data)
 
-    def show(self, lane_id: str, scene: Scene | None) -> None:
+    def show(self, lane_id: str, scene: Scene | FaceScene | None) -> None:
         """What a guest holds up, as a camera would see it: read once, if it can be read at all. Raises NotFound."""
         scanner = self._scanner(lane_id)
         if scene is not None and scene.text is not None:

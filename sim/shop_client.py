@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from datetime import date
 from typing import TypeVar
+from urllib.parse import urlencode
 
 import aiohttp
 import msgspec
@@ -36,6 +37,15 @@ class _Order(msgspec.Struct):
     order_id: str
     total: Money
     tickets: list[BoughtTicket] = []
+
+
+class _Wording(msgspec.Struct):
+    version: str
+
+
+class _Standing(msgspec.Struct):
+    enrolled: bool
+    advice: list[object] = []
 
 
 class _Problem(msgspec.Struct):
@@ -76,13 +86,29 @@ class ShopClient:
         paid = await self._ask(f"/api/orders/{placed.order_id}/payments", payment, _Order, secrets.token_hex(12))
         return paid.tickets
 
+    async def enrol_face(self, ticket_id: str, photograph: bytes) -> bool:
+        """Show the holder, of age, the words and enrol this JPEG; False: it is not good enough. Raises Refused, Unavailable."""
+        wording = (await self._send("GET", "/api/face-consent", _Wording)).version
+        query = {"wording": wording, "given_by": "holder", "age": "14_or_over", "origin": "kiosk"}
+        path = f"/api/tickets/{ticket_id}/face?{urlencode(query)}"
+        return (await self._send("POST", path, _Standing, photograph, {"Content-Type": "image/jpeg"})).enrolled
+
     async def _ask(self, path: str, body: object, answer_type: type[Answer], key: str | None = None) -> Answer:
         """One step, tried again while the shop is away; Refused at once."""
-        headers = self._headers | ({"Idempotency-Key": key} if key else {})
-        encoded = msgspec.json.encode(body)
+        keyed = {"Idempotency-Key": key} if key else {}
+        return await self._send("POST", path, answer_type, msgspec.json.encode(body), keyed)
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        answer_type: type[Answer],
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
         for attempt in range(TRIES):
             try:
-                content = await self._post(path, encoded, headers)
+                content = await self._once(method, path, body, self._headers | (headers or {}))
                 break
             except Unavailable:
                 if attempt == TRIES - 1:
@@ -93,11 +119,11 @@ class ShopClient:
         except msgspec.MsgspecError as error:
             raise Unavailable("The shop", f"it answers {path} with something else: {error}") from error
 
-    async def _post(self, path: str, body: bytes, headers: dict[str, str]) -> bytes:
+    async def _once(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> bytes:
         if self._session is None:
             raise Unavailable("The shop client", "it is not open")
         try:
-            async with self._session.post(self._base + path, data=body, headers=headers) as answer:
+            async with self._session.request(method, self._base + path, data=body, headers=headers) as answer:
                 content = await answer.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise Unavailable("The shop", f"{type(error).__name__} {error}".strip()) from error

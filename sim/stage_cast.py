@@ -3,6 +3,7 @@
 The process around it, with its pipes, is `sim/stage.py`.
 """
 
+import asyncio
 import contextlib
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -17,6 +18,8 @@ from resort.clock import Clock, SystemClock
 from resort.errors import Invalid, InvalidConfig, NotFound
 from resort.site import GateSite, LaneClass, LaneSite, ScannerLine, Site
 from sim.camera_server import CameraServer
+from sim.face_album import open_album
+from sim.face_scene import FaceScene
 from sim.guests import Guests
 from sim.load import Load
 from sim.scanner_server import ScannerServer
@@ -36,6 +39,7 @@ class StageCast:
         self._steel: dict[str, SimTurnstile] = {}
         self._places: dict[str, tuple[TurnstileServer, int]] = {}  # behind which port a lane's steel is, and as which unit
         self._visited: dict[str, tuple[LaneClass, SimTurnstile]] = {}  # lanes where both ends are simulated
+        self._faced: set[str] = set()  # of these, those whose camera looks at faces
         self._servers: dict[str, TurnstileServer] = {}
         scanned: dict[str, ScannerLine] = {}
         for gate in site.gates:
@@ -70,6 +74,8 @@ class StageCast:
             self._places[lane.id] = (server, unit)
             if lane.turnstile.bus == "simulated" and lane.camera.url in PLAYED:
                 self._visited[lane.id] = (lane.lane_class, steel)
+                if lane.faces != "off" and lane.camera.url == "simulated":
+                    self._faced.add(lane.id)
         return played
 
     async def start(self) -> StageAddresses:
@@ -136,7 +142,8 @@ class StageCast:
 
     async def _open(self, order: StageOrder) -> None:
         shop, day = await self._shop(order)
-        self._guests = Guests(self._visited, self._readers, shop, day, self._seed)
+        album = await asyncio.to_thread(open_album) if self._faced else []
+        self._guests = Guests(self._visited, self._readers, shop, day, self._seed, face_lanes=self._faced, album=album)
         self._guests_closers.push_async_callback(self._guests.stop)
         await self._guests.start()
 
@@ -192,6 +199,6 @@ class _Readers:
     def __init__(self, by_lane: Mapping[str, CameraServer | ScannerServer]) -> None:
         self.by_lane = by_lane
 
-    def show(self, lane_id: str, scene: Scene | None) -> None:
+    def show(self, lane_id: str, scene: Scene | FaceScene | None) -> None:
         """See `sim.guests.Readers`."""
         self.by_lane[lane_id].show(lane_id, scene)

@@ -103,6 +103,18 @@ class LaneOrderAsk(Ask, frozen=True):
     note: Note
 
 
+class TicketFindAsk(Ask, frozen=True):
+    """A ticket's number, or a code's text."""
+
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+
+
+class TicketFound(msgspec.Struct, frozen=True):
+    """The number of the ticket that was meant."""
+
+    ticket_id: str
+
+
 class TestScanAsk(Ask, frozen=True):
     """A code to be decided on as if it were held up at the lane now."""
 

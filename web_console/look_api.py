@@ -9,7 +9,7 @@ import hashlib
 
 from orchestrator.parts import FaceParts
 from resort.access.lane_messages import StaffOutcome
-from resort.errors import NotFound, Unavailable
+from resort.errors import Invalid, NotFound, Unavailable
 from resort.ids import IdSource
 from resort.lane_looks import LookControl
 from web_console.bodies import LookPictures
@@ -54,7 +54,16 @@ class LookApi:
         if self._faces is not None and self._faces.pictures is not None:
             with contextlib.suppress(Unavailable):  # staff still see who stands there
                 enrolled = await self._faces.pictures.picture(ticket_id)
-        return LookPictures(ticket_id, look.live, enrolled)
+        return LookPictures(ticket_id, await self._face_of(look.live), enrolled)
+
+    async def _face_of(self, frame: bytes | None) -> bytes | None:
+        """The face alone; the whole frame where it cannot be cut out."""
+        if frame is None or self._faces is None or self._faces.cutter is None:
+            return frame
+        try:
+            return await self._faces.cutter.cut_out(frame) or frame
+        except (Unavailable, Invalid):
+            return frame
 
     async def confirm(self, call: Call) -> StaffOutcome:
         """In the name of who said it; the same key moves nothing twice."""

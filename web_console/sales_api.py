@@ -11,8 +11,8 @@ from resort.money import Money
 from resort.pricing import Channel, Quote, QuoteRequest
 from resort.site import ProductSite, Site
 from sales.office import OrderView, Payment, TicketOffice, TicketView
-from web_console.bodies import CatalogueView, OrderAsk, PaymentAsk, ProductView, QuoteAsk
-from web_console.callers import ANYONE, SELLERS, SHOPPERS, STAFF_AND_CHANNELS, Caller
+from web_console.bodies import CatalogueView, OrderAsk, PaymentAsk, ProductView, QuoteAsk, TicketFindAsk, TicketFound
+from web_console.callers import ANYONE, DESK, SELLERS, SHOPPERS, STAFF_AND_CHANNELS, Caller
 from web_console.routes import Call, Route
 
 
@@ -62,6 +62,10 @@ class SalesApi:
                 "GET", "/api/tickets/{ticket_id}", self.ticket, STAFF_AND_CHANNELS, "One ticket with its code and its use",
                 "read tickets", answer=TicketView,
             ),
+            Route(
+                "POST", "/api/tickets/find", self.find, DESK, "The ticket that is meant by a number or a code's text",
+                "find tickets", body=TicketFindAsk, answer=TicketFound, problems=(404,),
+            ),
         ]  # fmt: skip
 
     async def catalogue(self, call: Call) -> CatalogueView:
@@ -102,6 +106,11 @@ class SalesApi:
         """The order after it was cancelled."""
         order = await self.order(call)
         return await self._office.cancel(order.order_id)
+
+    async def find(self, call: Call) -> TicketFound:
+        """By number or code; the code comes in the body, so that it is in no address and no log."""
+        ask: TicketFindAsk = call.body
+        return TicketFound(await self._office.find(ask.text))
 
     async def ticket(self, call: Call) -> TicketView:
         """The ticket."""

@@ -9,8 +9,11 @@ from typing import Any
 
 import msgspec
 
+from resort.face_consent import ConsentWording
 from resort.feed import Delta, FeedFrame, Heartbeat, Snapshot
+from sales.faces import FaceStanding
 from web_console import bodies
+from web_console.people_api import SensorList
 
 SCHEMA_FILE = Path(__file__).parent / "frontend" / "src" / "wire" / "schema.json"
 WIRE_TYPES: tuple[type, ...] = (
@@ -27,6 +30,11 @@ WIRE_TYPES: tuple[type, ...] = (
     bodies.LanePolicyAsk,
     bodies.LanePolicyView,
     bodies.LookPictures,
+    bodies.TicketFindAsk,
+    bodies.TicketFound,
+    ConsentWording,
+    FaceStanding,
+    SensorList,
     bodies.AcknowledgeAsk,
     bodies.AcknowledgedView,
     bodies.AlarmList,

@@ -122,7 +122,7 @@ class PoolDay:
 
     async def run(self) -> None:
         """The whole day."""
-        self.one, self.two = _ticket(0), _ticket(1)
+        self.one, self.two = pool_ticket(0), pool_ticket(1)
         await self.store.open([self.one, self.two])
         await asyncio.to_thread(start_local_ray, self._folder / "ray", SHARDS)
         try:
@@ -240,7 +240,8 @@ class PoolDay:
         return all(figures is not None and figures.holders is not None for figures in await self.client.figures())
 
 
-def _ticket(shard: int) -> TicketId:
+def pool_ticket(shard: int) -> TicketId:
+    """A ticket whose face this shard holds."""
     tickets = (TicketId(f"{number:016x}") for number in range(100))
     return next(ticket_id for ticket_id in tickets if face_shard(ticket_id, SHARDS) == shard)
 

@@ -360,10 +360,10 @@ class OfflineSite:
                 door.ledger, door.frozen = None, lane
         self.lanes.remove(lane)
 
-    async def sell(self, number: int) -> list[TicketId]:
-        """Single-use tickets, in SQL and, if it answers, in the ledger."""
+    async def sell(self, number: int, allowed: Entitlement = ALLOWED) -> list[TicketId]:
+        """Tickets, single-use if nothing else is said, in SQL and, if it answers, in the ledger."""
         ids = RandomIds()
-        sold = [(ids.ticket_id(), TicketRecord(1, ALLOWED, Usage())) for _ in range(number)]
+        sold = [(ids.ticket_id(), TicketRecord(1, allowed, Usage())) for _ in range(number)]
         shop, now = shop_site(), self.clock.now().at
         request = QuoteRequest("day", DAY, {"adult": number})
         quote = make_quote(request, shop.products[0], shop.tariff, SalesLimits(max_units=number), now, ids)

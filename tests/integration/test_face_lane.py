@@ -47,15 +47,19 @@ ONE, TWO = TicketId("00000000000000a1"), TicketId("00000000000000a2")
 MEDIA: tuple[Literal["printed"], Literal["face"]] = ("printed", "face")
 
 
-@pytest.fixture(scope="module")
-def pictures() -> dict[str, bytes]:
-    """The photographs as PNGs."""
+def photographs_as_png() -> dict[str, bytes]:
+    """The test photographs by name."""
     found = {}
     for name, picture in photographs().items():
         content = io.BytesIO()
         Image.fromarray(picture).save(content, "PNG")
         found[name] = content.getvalue()
     return found
+
+
+@pytest.fixture(scope="module")
+def pictures() -> dict[str, bytes]:
+    return photographs_as_png()
 
 
 class NearLink:

@@ -105,6 +105,26 @@ async def test_the_picture_for_staff_is_small_and_of_that_face(desk: FaceDesk, p
     assert cosine(unpacked(of_it.vector), unpacked(measured.vector)) > 0.8
 
 
+async def test_one_face_is_cut_out_of_a_frame_and_several_or_none_are_not(
+    desk: FaceDesk, photographs: dict[str, Picture]
+) -> None:
+    frame = np.full((720, 1280, 3), 90, np.uint8)
+    person = scaled(photographs["two"], 320, 400)
+    frame[160:560, 100:420] = person
+    face = await desk.cut_out(jpeg(frame))
+    assert face is not None
+    assert max(open_picture(face).shape) <= 240
+    of_it, whole = await desk.photograph(face), await desk.photograph(jpeg(frame))
+    assert of_it.vector is not None
+    assert whole.vector is not None
+    assert cosine(unpacked(of_it.vector), unpacked(whole.vector)) > 0.8
+    frame[160:560, 800:1120] = person
+    assert await desk.cut_out(jpeg(frame)) is None
+    assert await desk.cut_out(jpeg(np.full((720, 1280, 3), 90, np.uint8))) is None
+    with pytest.raises(Invalid):
+        await desk.cut_out(b"no picture")
+
+
 @pytest.mark.parametrize(
     ("spoil", "fault"),
     [

@@ -36,6 +36,11 @@ class PlayedLink:
         self._ask("measure")
         return FaceMeasured(model_id=MODEL, vector=picture)
 
+    async def cut_out(self, frame: bytes) -> bytes | None:
+        """See the port."""
+        self._ask("cut_out")
+        return frame[:1]
+
     async def see(self, frames: Sequence[bytes]) -> SeenFrames:
         """See the port."""
         self._ask("see")

@@ -133,6 +133,34 @@ async def test_an_unsure_frame_is_looked_at_together_with_those_around_it() -> N
     assert stand.pool.asked[1] == [b"frame 2", b"frame 3", b"frame 4"]
 
 
+async def test_frames_from_before_the_code_was_read_lend_nobody_their_face() -> None:
+    """The holder has just passed, and somebody follows close behind with another ticket of his."""
+    stand = Stand()
+    stand.pool.compares = [OneToOne().decide(0.1), OneToOne().decide(0.2)]
+    for _ in range(3):
+        stand.camera.shoot()
+    stand.clock.advance_ms(100)
+    stand.camera.shoot()
+    now = stand.clock.now()
+    assert stand.faces.heeds(Sighting("CODE", now, now))
+    stand.clock.advance_ms(100)
+    stand.camera.shoot()
+    assert await stand.faces.compare(ASKED) == FaceCompared(OneToOne().decide(0.2))
+    assert stand.pool.asked == [[b"frame 5"], [b"frame 4", b"frame 5"]]
+
+
+async def test_a_camera_that_shows_one_frame_of_a_guest_leaves_it_at_that() -> None:
+    stand = Stand(compare_ms=100)
+    stand.pool.compares = [OneToOne().decide(0.1), OneToOne().decide(0.9)]
+    stand.camera.shoot()
+    stand.clock.advance_ms(100)
+    stand.camera.shoot()
+    now = stand.clock.now()
+    stand.faces.heeds(Sighting("CODE", now, now))
+    assert await stand.faces.compare(ASKED) == FaceCompared(OneToOne().decide(0.1))
+    assert stand.pool.asked == [[b"frame 2"]]
+
+
 async def test_a_second_face_is_not_looked_away_from() -> None:
     stand = Stand()
     second = OneToOne().decide(0.8, faces=2)

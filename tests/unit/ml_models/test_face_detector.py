@@ -120,3 +120,26 @@ def test_faces_come_largest_first(detector: FaceDetector, photographs: dict[str,
     faces: list[Face] = detector.detect(photographs["six"])
     first_look = [face.side for face in faces]
     assert first_look[0] > 0.8 * max(first_look)
+
+
+def test_a_face_and_its_mirror_image_are_steadied_alike(detector: FaceDetector, photographs: dict[str, Picture]) -> None:
+    seen, steadied = [], []
+    for name in ("one_1", "one_2", "one_3", "one_5", "two", "three"):
+        picture = photographs[name]
+        mirror = np.ascontiguousarray(picture[:, ::-1])
+        one, other = detector.detect(picture)[0], detector.detect(mirror)[0]
+        seen.append(apart(one, other, picture.shape[1]))
+        steadied.append(apart(detector.steadied(picture, one), detector.steadied(mirror, other), picture.shape[1]))
+    assert sum(steadied) < 0.6 * sum(seen)
+
+
+def apart(face: Face, mirrored: Face, width: int) -> float:
+    """How far the landmarks of a face and of its mirror image are from one another, as a share of its size."""
+    back = mirrored.landmarks[[1, 0, 2, 4, 3]] * [-1, 1] + [width, 0]
+    return float(np.linalg.norm(face.landmarks - back, axis=1).mean()) / face.side
+
+
+def test_a_face_that_no_other_look_sees_stays_as_it_is(detector: FaceDetector) -> None:
+    face = Face(50.0, 50.0, 80.0, 100.0, np.full((5, 2), 90.0), 0.9)
+    steadied = detector.steadied(np.full((200, 300, 3), 99, np.uint8), face)
+    assert np.array_equal(steadied.landmarks, face.landmarks)

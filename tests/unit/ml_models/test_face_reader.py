@@ -3,6 +3,7 @@
 import msgspec
 import numpy as np
 import pytest
+from PIL import Image
 
 from benchmarks.face import lane_frame
 from ml_models.face_embedder import cosine
@@ -78,3 +79,20 @@ def test_neither_text_nor_decision_holds_a_vector(reader: FaceReader, photograph
     decision = msgspec.json.encode(gallery.identify([reading.vector] * 3))
     assert len(decision) < 300
     assert msgspec.json.decode(decision)["verdict"] == "pass"
+
+
+@pytest.mark.parametrize(("margin", "side"), [(1.0, 112), (1.0, 160), (1.25, 160)])
+def test_tight_crops_of_public_sets_are_read(
+    reader: FaceReader, photographs: dict[str, Picture], margin: float, side: int
+) -> None:
+    for name in ("one_1", "two", "three"):
+        whole = reader.read(photographs[name])
+        assert whole.face is not None
+        assert whole.vector is not None
+        reach = max(whole.face.width, whole.face.height) * margin / 2
+        x, y = whole.face.centre
+        box = (round(x - reach), round(y - reach), round(x + reach), round(y + reach))
+        cut = np.asarray(Image.fromarray(photographs[name]).crop(box).resize((side, side), Image.Resampling.BICUBIC))
+        vector = reader.read(cut).vector
+        assert vector is not None
+        assert cosine(whole.vector, vector) > 0.85

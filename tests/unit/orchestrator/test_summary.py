@@ -1,8 +1,13 @@
 """The summary counts from events, and its duplicates can be more than zero."""
 
+from typing import Any
+
+import msgspec
+
 from orchestrator.summary import count_duplicates, summarise
 from resort.access.entitlement import Entitlement
-from resort.messages import PassageConfirmed
+from resort.face_rules import FaceDecision, FaceReason, FaceVerdict
+from resort.messages import GrantIssued, PassageConfirmed
 from resort.site import Site
 from sim.day import DayPlan, run_day
 
@@ -30,3 +35,25 @@ def test_a_repeated_event_and_a_second_passage_are_duplicates(demo_site: Site) -
 
 def test_nothing_is_nothing() -> None:
     assert summarise([])["decision_p99_ms"] == 0
+
+
+def test_what_faces_did_is_counted_apart(demo_site: Site) -> None:
+    journal = run_day(demo_site, 3, DayPlan(guests=60)).journal
+    assert not [name for name in summarise(journal) if name.startswith("face_")]
+    compared = FaceDecision(verdict=FaceVerdict.PASS, reason=FaceReason.MATCH, score=0.7, threshold=0.43)
+    grants = [event for event in journal if isinstance(event, GrantIssued)][:5]
+    changes: list[dict[str, Any]] = [
+        {"face": compared},
+        {"face": compared},
+        {"face": compared, "medium": "face"},
+        {"face_away": True},
+        {"face_by": "anna", "face": compared},
+    ]
+    figures = summarise([msgspec.structs.replace(grant, **change) for grant, change in zip(grants, changes, strict=True)])
+    assert {name: count for name, count in figures.items() if name.startswith("face_")} == {
+        "face_passes": 2,
+        "face_alone": 1,
+        "face_not_compared": 1,
+        "face_confirmed_by_staff": 1,
+    }
+    assert figures["grants"] == 5

@@ -129,3 +129,28 @@ async def test_a_shop_that_is_not_there_is_told() -> None:
             await client.buy("single", DAY, {"adult": 1})
     with pytest.raises(Unavailable, match="not open"):
         await ShopClient("http://127.0.0.1:9", KEY).buy("single", DAY, {"adult": 1})
+
+
+@pytest.mark.parametrize("good", [True, False])
+async def test_a_face_is_enrolled_under_the_words_that_are_shown(good: bool) -> None:
+    asked: list[tuple[dict[str, str], bytes, str, str]] = []
+
+    async def words(request: web.Request) -> web.Response:
+        return web.json_response({"version": "7", "text": {"zh": "…", "en": "…"}})
+
+    async def enrol(request: web.Request) -> web.Response:
+        headers = request.headers
+        asked.append((dict(request.query), await request.read(), headers["Content-Type"], headers["Authorization"]))
+        return web.json_response({"ticket_id": "t1", "enrolled": good})
+
+    app = web.Application()
+    app.router.add_get("/api/face-consent", words)
+    app.router.add_post("/api/tickets/t1/face", enrol)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    async with ShopClient(f"http://127.0.0.1:{runner.addresses[0][1]}", KEY) as client:
+        assert await client.enrol_face("t1", b"jpeg") is good
+    await runner.cleanup()
+    query = {"wording": "7", "given_by": "holder", "age": "14_or_over", "origin": "kiosk"}
+    assert asked == [(query, b"jpeg", "image/jpeg", f"Bearer {KEY}")]

@@ -157,6 +157,12 @@ class FakeOffice(Breakable):
             raise NotFound("ticket", ticket_id)
         return TicketView(ticket_id, "adult", "single", DAY, "THE-SECRET-CODE", 1, 0)
 
+    async def find(self, text: str) -> TicketId:
+        self.check()
+        if text not in (TICKET, "THE-SECRET-CODE"):
+            raise NotFound("ticket", "that")
+        return TicketId(TICKET)
+
     async def explain(self, code: str, lane_id: str) -> Explanation:
         self.check()
         if not code.startswith("SITE"):

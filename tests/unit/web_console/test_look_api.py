@@ -32,6 +32,13 @@ class Looks:
         self.done: list[tuple[str, ...]] = []
         self.open = True
         self.store_away = False
+        self.cut: bytes | FacesUnavailable | None = None
+
+    async def cut_out(self, frame: bytes) -> bytes | None:
+        assert frame == b"live jpeg"
+        if isinstance(self.cut, FacesUnavailable):
+            raise self.cut
+        return self.cut
 
     async def view_face(self, lane_id: str, request_id: str, by: str, scan_id: str) -> LiveLook:
         self.done.append(("view", lane_id, by, scan_id, request_id))
@@ -73,7 +80,7 @@ def looks() -> Looks:
 
 @pytest.fixture
 def resort(looks: Looks) -> FakeResort:
-    faces = FaceParts(looks, looks, looks.figures, looks=looks, pictures=looks)
+    faces = FaceParts(looks, looks, looks.figures, looks=looks, pictures=looks, cutter=looks)
     return FakeResort(faces=faces)
 
 
@@ -133,3 +140,13 @@ async def test_the_same_key_is_the_same_order_and_each_order_has_its_own(looks: 
 
 def test_no_picture_is_in_a_text() -> None:
     assert "jpeg" not in repr(LiveLook(OK, b"live jpeg"))
+
+
+@pytest.mark.parametrize("cut", [b"live face", None, FacesUnavailable("The pool", "it is away")])
+async def test_staff_see_the_face_alone_where_it_can_be_cut_out(
+    looks: Looks, as_staff: SignIn, cut: bytes | FacesUnavailable | None
+) -> None:
+    """None: nobody is in the frame, or several, and staff see all of it."""
+    looks.cut = cut
+    async with (await as_staff("cora")).get(LOOK) as answer:
+        assert base64.b64decode((await answer.json())["live"]) == (cut if isinstance(cut, bytes) else b"live jpeg")

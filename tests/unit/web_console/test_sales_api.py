@@ -13,6 +13,7 @@ from argon2 import PasswordHasher
 from orchestrator.parts import OpenResort
 from resort.clock import ManualClock
 from resort.ids import RandomIds
+from sales.office import Payment
 from sim.memory_feed import MemoryFeed
 from sim.ticket_shop import MORNING, TODAY, Shop, open_shop, shop_site
 from storage.accounts import FAILURES, Accounts
@@ -90,6 +91,25 @@ async def test_from_quote_to_ticket(served: Served) -> None:
     async with served.partner.get(f"/api/tickets/{tickets[0]['ticket_id']}") as answer:
         assert await answer.json() == tickets[0]
     assert list(served.shop.lanes.records) == [tickets[0]["ticket_id"]]
+
+
+async def test_staff_find_a_ticket_by_its_number_or_its_code(served: Served) -> None:
+    quote = await served.quote()
+    order = await served.shop.office.place_order(str(quote["quote_id"]), "kiosk", "o")
+    (ticket,) = (await served.shop.office.pay(order.order_id, Payment("cash", order.total), "kiosk", "p")).tickets
+    async with aiohttp.ClientSession(served.url, cookie_jar=aiohttp.CookieJar(unsafe=True)) as anna:
+        async with anna.post("/api/session", json={"name": "anna", "password": PASSWORD}) as answer:
+            assert answer.status == 201
+        for text in (ticket.ticket_id, ticket.code):
+            async with anna.post("/api/tickets/find", json={"text": text}) as answer:
+                assert await answer.json() == {"ticket_id": ticket.ticket_id}
+        for text in ("0" * 16, ticket.code[:8] + "A0A" + ticket.code[11:], "no code at all", "\u96ea" * 90):
+            async with anna.post("/api/tickets/find", json={"text": text}) as answer:
+                problem = await answer.json(content_type=None)
+                assert (answer.status, problem["code"]) == (404, "not_found")
+                assert text not in problem["detail"]
+    async with served.partner.post("/api/tickets/find", json={"text": ticket.ticket_id}) as answer:
+        assert answer.status == 403
 
 
 async def test_a_repeated_order_is_the_same_order_and_another_request_under_its_key_is_refused(served: Served) -> None:

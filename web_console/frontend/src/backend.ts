@@ -14,7 +14,7 @@ export interface Reply {
 
 export interface Backend {
   openFeed(): FeedSocket;
-  /** Rejects only when no answer came at all; every HTTP status is a Reply. `key`: the same again is the same request. */
+  /** Rejects only when no answer came at all; every HTTP status is a Reply. A Blob is sent as it is. `key`: the same again is the same request. */
   request(method: Method, path: string, body?: unknown, key?: string): Promise<Reply>;
 }
 
@@ -37,7 +37,10 @@ export class HttpBackend implements Backend {
       cache: "no-store",
       signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
     };
-    if (body !== undefined) {
+    if (body instanceof Blob) {
+      init.headers = { "Content-Type": body.type };
+      init.body = body;
+    } else if (body !== undefined) {
       init.headers = { "Content-Type": "application/json" };
       init.body = JSON.stringify(body);
     }

@@ -66,6 +66,8 @@ export interface Speech {
   figure(value: number): string;
   timeOfDay(ms: number, withSeconds?: boolean): string;
   day(ms: number): string;
+  /** A day of the site's calendar, such as 2027-01-08. */
+  dayOf(date: string): string;
 }
 
 /** The zone as an option, present only when there is one. */
@@ -106,6 +108,8 @@ export function useSpeech(): Speech {
     },
     figure: (value) => new Intl.NumberFormat(tag()).format(value),
     timeOfDay,
+    dayOf: (date) =>
+      new Intl.DateTimeFormat(tag(), { year: "numeric", month: "short", day: "numeric", timeZone: "UTC" }).format(Date.parse(`${date}T00:00:00Z`)),
     day: (ms) => new Intl.DateTimeFormat(tag(), { month: "short", day: "numeric", weekday: "short", ...zoned() }).format(ms),
   };
 }

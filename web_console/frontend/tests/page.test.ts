@@ -102,6 +102,10 @@ describe("a lane", () => {
     backend.world.change("north-1", { last: { ...last, attention: ["photo", "wristband"] } });
     await news();
     expect(text("lane-north-1-attention")).toBe(`${zh.lane.attention.photo} · wristband`);
+    const height = { zh: "身高 120 至 150 厘米", en: "120 to 150 cm" };
+    backend.world.change("north-1", { last: { ...last, attention: ["height"], height } });
+    await news();
+    expect(text("lane-north-1-attention")).toBe(`${zh.lane.attention.height} · ${height.zh}`);
     backend.world.change("north-1", { last });
     await news();
     expect(has("lane-north-1-attention")).toBe(false);

@@ -3,12 +3,15 @@
 import type { Backend, Method, Reply } from "../backend";
 import type { FeedSocket } from "../connection";
 import { hasStrings } from "../data/requests";
-import type { FeedFrame } from "../wire/types.gen";
+import type { FaceStanding, FeedFrame, SensorView } from "../wire/types.gen";
 import { FakeWorld } from "./world";
 
 export const PASSWORD = "snow";
 const TURN_MS = 500;
 const STALE_SCENE_AFTER_MS = 4_000;
+
+/** The one ticket of this resort; its code is THE-CODE. */
+export const FAKE_TICKET = "00000000000000aa";
 
 export class FakeSocket implements FeedSocket {
   onmessage: ((event: MessageEvent) => void) | null = null;
@@ -36,6 +39,8 @@ export class FakeBackend implements Backend {
   readonly sockets: FakeSocket[] = [];
   /** Orders as they came in, `lane mode`. */
   readonly orders: string[] = [];
+  sensors: SensorView[] = [];
+  face: FaceStanding = { ticket_id: FAKE_TICKET, enrolled: false };
   session: { name: string; role: string } | null = null;
   reachable = true;
   /** Connections open, but nothing is said on them. */
@@ -91,9 +96,11 @@ export class FakeBackend implements Backend {
     return socket;
   }
 
-  request(method: Method, path: string, body?: unknown, key?: string): Promise<Reply> {
-    if (!this.reachable) return Promise.reject(new TypeError("Failed to fetch"));
-    return Promise.resolve(this.#answer(method, path, body, key));
+  async request(method: Method, path: string, body?: unknown, key?: string): Promise<Reply> {
+    if (!this.reachable) throw new TypeError("Failed to fetch");
+    const [, ticketId, query] = /^\/api\/tickets\/([^/]+)\/face(?:\?(.*))?$/.exec(path) ?? [];
+    if (ticketId !== undefined && this.session !== null) return this.#atFace(method, ticketId, query ?? "", body);
+    return this.#answer(method, path, body, key);
   }
 
   #answer(method: Method, path: string, body: unknown, key?: string): Reply {
@@ -114,7 +121,30 @@ export class FakeBackend implements Backend {
     if (alarmKey !== undefined && method === "POST" && hasStrings(body, "note")) {
       return this.#acknowledge(decodeURIComponent(alarmKey), this.session.name, body.note);
     }
+    if (path === "/api/people") return { status: 200, body: { sensors: this.sensors } };
+    if (path === "/api/face-consent") return { status: 200, body: WORDING };
+    if (path === "/api/tickets/find" && hasStrings(body, "text")) {
+      if (body.text !== FAKE_TICKET && body.text !== "THE-CODE") return problem(404, "There is no ticket called that.");
+      return { status: 200, body: { ticket_id: FAKE_TICKET } };
+    }
     return problem(404, "There is no such page.");
+  }
+
+  /** A photograph whose bytes say "dark" is too dark. */
+  async #atFace(method: Method, ticketId: string, query: string, body: unknown): Promise<Reply> {
+    if (ticketId !== FAKE_TICKET) return problem(404, "There is no ticket called that.");
+    if (method === "POST" && body instanceof Blob) {
+      this.orders.push(`${ticketId} enrol ${query} ${body.type}`);
+      if ((await body.text()) === "dark") return { status: 200, body: { ...this.face, advice: [TOO_DARK] } };
+      const at = new Date(this.world.snapshot().at).toISOString();
+      const consent = { wording: WORDING.version, given_by: "holder" as const, given_at: at, ended_at: null, reason: null };
+      const days = { valid_on: "2026-12-01", valid_until: "2026-12-03" };
+      this.face = { ticket_id: ticketId, enrolled: true, enrolled_at: at, ...days, origin: "upload", consents: [consent] };
+    } else if (method === "DELETE") {
+      this.orders.push(`${ticketId} forget ${query}`);
+      this.face = { ticket_id: ticketId, enrolled: false };
+    }
+    return { status: 200, body: this.face };
   }
 
   #signIn(body: unknown): Reply {
@@ -157,6 +187,13 @@ export class FakeBackend implements Backend {
     return { status: 200, body: { lane_id: laneId, mode } };
   }
 }
+
+const WORDING = {
+  version: "2026-11",
+  text: { zh: "刷脸入闸完全自愿。票码始终有效。", en: "Entering by face is entirely voluntary. Your code always works." },
+  guardian: { zh: "不满十四周岁的, 须由监护人同意。", en: "For anybody under 14, a guardian has to agree." },
+};
+const TOO_DARK = { fault: "too_dark", says: { zh: "脸部太暗: 请面向光线", en: "The face is too dark: turn to the light" } };
 
 /** A grey square: nobody. */
 const LOOK_PICTURE =

@@ -119,6 +119,24 @@ export interface UnitPrice {
   unit: string;
 }
 /**
+ * A consent, with its end where it has ended.
+ */
+export interface ConsentView {
+  ended_at: string | null;
+  given_at: string;
+  given_by: "guardian" | "holder";
+  reason: ("expired" | "replaced" | "requested" | "ticket_ended" | "withdrawn") | null;
+  wording: string;
+}
+/**
+ * The text shown before a face is enrolled; `guardian` is added for who is under 14.
+ */
+export interface ConsentWording {
+  guardian: Text;
+  text: Text;
+  version: string;
+}
+/**
  * What changed after `since` up to `version`: whole views of changed gates and lanes; alarms whole when they changed.
  */
 export interface Delta {
@@ -164,6 +182,7 @@ export interface LastDecision {
   admitted: boolean;
   at: string;
   attention?: string[];
+  height?: Text | null;
   look?: LookOpen | null;
   reason: string;
   text: Text;
@@ -175,6 +194,29 @@ export interface LookOpen {
   scan_id: string;
   score?: number | null;
   until: string;
+}
+/**
+ * What is wrong with a photograph (`resort.face_quality.FaceFault`), and what to do better.
+ */
+export interface FaceAdvice {
+  fault: string;
+  says: Text;
+}
+/**
+ * How it stands with a ticket's face. It tells nothing of the face itself.
+ *
+ *     `advice`: the photograph just sent is not good enough for these reasons, and nothing of it was stored.
+ */
+export interface FaceStanding {
+  advice?: FaceAdvice[];
+  consents?: ConsentView[];
+  enrolled: boolean;
+  enrolled_at?: string | null;
+  model_id?: string | null;
+  origin?: ("kiosk" | "passage" | "upload" | "window") | null;
+  ticket_id: string;
+  valid_on?: string | null;
+  valid_until?: string | null;
 }
 /**
  * Everything, at `version`.
@@ -301,6 +343,24 @@ export interface RuleView {
   says: Text | null;
 }
 /**
+ * Every sensor, in the site file's order.
+ */
+export interface SensorList {
+  sensors: SensorView[];
+}
+/**
+ * One sensor. Persons since the site was opened; None: it does not say, or nothing was heard of it.
+ */
+export interface SensorView {
+  entered: number | null;
+  gate_id: string;
+  heard_at: string | null;
+  left: number | null;
+  name: string;
+  silent_s: number;
+  waiting: number | null;
+}
+/**
  * Who is signed in on this cookie.
  */
 export interface SessionView {
@@ -338,4 +398,16 @@ export interface TestScanAsk {
 export interface TestScanView {
   outcome: StaffOutcome;
   rules: RuleView[];
+}
+/**
+ * A ticket's number, or a code's text.
+ */
+export interface TicketFindAsk {
+  text: string;
+}
+/**
+ * The number of the ticket that was meant.
+ */
+export interface TicketFound {
+  ticket_id: string;
 }
