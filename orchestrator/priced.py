@@ -20,10 +20,12 @@ class Priced:
     steps, and its first bin is the advice. Since each step moves only part of the way, advice does not chatter.
     """
 
+    v: float = 1.0  # what a second of walking costs in seconds of delay
     rounds: int = 3
     step: float = 0.25
-    noise_guests: float = 6.0  # spread of a queue that no forecast foresees, guests per sqrt(served per second)
-    softness_s: float = 12.0  # seconds of cost within which answers are mixed
+    softness_s: float = 8.0  # seconds of cost within which answers are mixed
+    futures: tuple[float, ...] = (0.85, 0.95, 1.05, 1.15)  # arrivals over the forecast, each as likely
+    recourse_s: float = 240.0  # longer than this no guest's harm lasts, since signs will have sent others elsewhere
 
     def advise(self, view: View, last: Advice | None) -> Advice:
         """Shares of the plan's first bin."""
@@ -48,11 +50,16 @@ class Priced:
 
     def _cost(self, view: View, arriving: Floats, lag: np.ndarray) -> Floats:
         """(S, G, B) walk plus the delay that one more guest causes, who passes sign s in bin b and goes to gate g."""
-        price = busy_until(view, projected_queue(view, arriving))
+        price = np.mean([self._price(view, projected_queue(view, f * arriving)) for f in self.futures], axis=0)
         bins = price.shape[1]
         at = np.minimum(lag[:, :, None] + np.arange(bins)[None, None, :], bins - 1)
-        cost = view.walk_s[:, :, None] + price[np.arange(len(price))[None, :, None], at]
+        cost = self.v * view.walk_s[:, :, None] + price[np.arange(len(price))[None, :, None], at]
         return np.where(view.is_open[None, :, None], cost, np.inf)
+
+    def _price(self, view: View, queue: Floats) -> Floats:
+        """(G, B) own wait and the harm to those behind, which lasts until the queue runs empty or signs have answered it."""
+        wait = queue / np.maximum(view.served_per_s, 1e-9)[:, None]
+        return wait + np.clip(busy_until(view, queue) - wait, 0.0, self.recourse_s)
 
 
 def busy_until(view: View, queue: Floats) -> Floats:
