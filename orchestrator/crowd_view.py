@@ -99,4 +99,5 @@ def projected_queue(view: View, arriving: Floats) -> Floats:
 
 def bin_of(view: View, ahead_s: Floats) -> NDArray[np.intp]:
     """The bin in which a moment that many seconds ahead lies, the last bin for whatever lies beyond."""
-    return np.minimum((ahead_s / view.bin_s).astype(np.intp), view.walking.shape[1] - 1)
+    bins: NDArray[np.intp] = np.minimum((ahead_s / view.bin_s).astype(np.intp), view.walking.shape[1] - 1)
+    return bins

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 class AccumulatingPriority:
     """Slopes by class, the first class first when equal. Equal slopes are first come, first served."""
 
-    slopes: tuple[float, ...] = (8.0, 1.0)
+    slopes: tuple[float, ...] = (20.0, 1.0)
 
     def next_class(self, longest_wait_s: Sequence[float | None]) -> int | None:
         """The class of whom to take, given how long the first of each class has waited (None: nobody). None if nobody waits."""

@@ -13,6 +13,8 @@ from orchestrator.crowd_view import Floats
 
 FORGETTING = 0.985  # a tick; at 15 s half of what was learnt is forgotten in 11 minutes
 PRIOR_GUESTS2 = 4_000.0  # weight of the compliance assumed at first
+RECENT = 0.95  # a tick; half of what was counted at a sign is forgotten in three minutes
+PRIOR_GUESTS = 200.0  # weight of the forecast against recent counts at a sign
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Counts:
 
 
 class InTransit:
-    """Carry counts of `age` ticks ago forward to now. Call `show` with what signs say each tick, `hear` with counts as they come."""
+    """Old counts carried forward to now. Call `show` with what signs say each tick, `hear` with counts as they come."""
 
     def __init__(
         self, walk_s: Floats, tick_s: float, bins: int, compliance: float, spread: float = 0.15, learn: bool = True
@@ -38,28 +40,39 @@ class InTransit:
         room = bins + self._kernel.shape[2]
         self._following = np.zeros((gates, room))  # guests by tick of arrival, from the oldest tick not yet heard of
         self._by_themselves = np.zeros((gates, room))
-        self._shown: list[tuple[Floats, Floats, Floats]] = []  # ticks not yet heard of: shares, nearest, guests assumed
+        self._shown: list[
+            tuple[Floats, Floats, Floats, Floats]
+        ] = []  # ticks not yet heard of: shares, nearest, expected, foreseen
         self._queue = np.zeros(gates)
         self._queue_sd = np.full(gates, 5.0)
         self._served = np.zeros(gates)
         self._prior = compliance
         self._xx, self._xy = PRIOR_GUESTS2, PRIOR_GUESTS2 * compliance
+        self._counted, self._foreseen = np.zeros(len(walk_s)), np.zeros(len(walk_s))
 
     @property
     def compliance(self) -> float:
         """Share of guests who follow signs, as far as counts tell."""
         return float(min(1.0, max(0.0, self._xy / self._xx))) if self.learn else self._prior
 
-    def show(self, shares: Floats, nearest: Floats, expected: Floats) -> None:
-        """Signs say `shares` (S, G) for the tick that begins; who does not follow goes to `nearest`; `expected` (S,) may pass."""
+    @property
+    def surge(self) -> Floats:
+        """(S,) by how much more guests passed each sign lately than were expected: what the next minutes' forecast is worth."""
+        return (self._counted + PRIOR_GUESTS) / (self._foreseen + PRIOR_GUESTS)
+
+    def show(self, shares: Floats, nearest: Floats, foreseen: Floats) -> None:
+        """Signs say `shares` (S, G) for the tick that begins, others go to `nearest`; `foreseen` (S,) guests may pass."""
+        expected = foreseen * self.surge
         self._add(shares, nearest, expected, len(self._shown))
-        self._shown.append((shares, nearest, expected))
+        self._shown.append((shares, nearest, expected, foreseen))
 
     def hear(self, counts: Counts) -> None:
         """Counts of the oldest tick not yet heard of. Corrects what was assumed of it, and learns the compliance."""
-        shares, nearest, expected = self._shown[0]
+        shares, nearest, expected, foreseen = self._shown[0]
         self._add(shares, nearest, counts.passed - expected, 0)
         self._shown.pop(0)
+        self._counted = RECENT * self._counted + counts.passed
+        self._foreseen = RECENT * self._foreseen + foreseen
         came = counts.entered + counts.queue - self._queue
         wanted = self._following[:, 0] - self._by_themselves[:, 0]
         self._xx = FORGETTING * self._xx + (1 - FORGETTING) * PRIOR_GUESTS2 + float(wanted @ wanted)

@@ -20,7 +20,7 @@ class Opening:
 class SquareRoot:
     """The rule. `beta` buys waiting with lane hours; `drain_s` is the time in which a standing queue should be served."""
 
-    beta: float = 0.8
+    beta: float = 0.4
     drain_s: float = 120.0
     dwell_s: float = 300.0
     least: int = 1

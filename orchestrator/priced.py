@@ -64,7 +64,7 @@ class Priced:
 
 def busy_until(view: View, queue: Floats) -> Floats:
     """(G, B) seconds from each bin until the gate's queue next runs empty; past the last bin at the rate of service."""
-    gates, bins = queue.shape
+    bins = queue.shape[1]
     rate = np.maximum(view.served_per_s, 1e-9)
     ends = np.where(queue > 1e-6, bins, np.arange(bins)[None, :])
     empty_at = np.minimum.accumulate(ends[:, ::-1], axis=1)[:, ::-1]
@@ -81,7 +81,8 @@ def _moved_on(plan: Floats, view: View) -> Floats:
     plan = (1 - part) * plan[:, :, first] + part * plan[:, :, np.minimum(first + 1, bins - 1)]
     plan = plan * view.is_open[None, :, None]
     total = plan.sum(axis=1, keepdims=True)
-    return np.where(total > 1e-9, plan / np.maximum(total, 1e-9), nearest_open(view)[:, :, None])
+    moved_on: Floats = np.where(total > 1e-9, plan / np.maximum(total, 1e-9), nearest_open(view)[:, :, None])
+    return moved_on
 
 
 def _arriving(passing: Floats, lag: np.ndarray) -> Floats:

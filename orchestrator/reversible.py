@@ -23,7 +23,7 @@ class MaxPressure:
 
     hold_s: float = 60.0
     clearance_s: float = 15.0  # the lane is empty for so long while it changes
-    margin: float = 1.5  # guests a lane by which the other side must be worse off
+    margin: float = 10.0  # guests a lane by which the other side must be worse off
 
     def change(self, now_s: float, ways: tuple[LaneWay, ...], queue: tuple[float, float], lanes: tuple[int, int]) -> int | None:
         """The index of the lane that should change now, or None. `queue` guests and `lanes` running (fixed too) by side.

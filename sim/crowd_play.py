@@ -1,4 +1,4 @@
-"""Play a Saturday morning under a balancing policy: signs, walks, queues, and sensors whose counts come late. Seeded by the morning.
+"""Play a Saturday morning under a balancing policy: signs, walks, queues, and sensors whose counts come late.
 
 A sign shows one gate at a time and changes between parties, so that what it said stays closest to its shares. Who does not
 follow goes to the nearest open gate.
@@ -18,6 +18,7 @@ from sim.lane_queue import LaneQueue
 TICK_S = 15.0
 BINS = 120  # half an hour ahead
 QUEUE_ERROR = 0.1  # of a queue that cameras or people estimate, standard deviation, and at least one guest
+SURGE_S = 450.0  # a forecast's error lasts for its quarter of an hour, half of which is to come
 ESTIMATED, KNOWN, IGNORED = "estimated", "known", "ignored"
 
 
@@ -101,7 +102,7 @@ class Play:
             self._changes += float(0.5 * np.abs(advice.shares - self._last.shares).sum(axis=1).mean())
         self._last = advice
         near = nearest_open(view)
-        self._sense.show(advice.shares, near, view.passing_per_s[:, 0] * TICK_S)
+        self._sense.show(advice.shares, near, forecast(self.day, now)[:, 0] * TICK_S)
         self._passed.append(self._set_out(now + TICK_S, advice.shares, near.argmax(axis=1).tolist()))
         for gate, coming in enumerate(self._coming):
             self._enter(self.gates[gate], coming, now + TICK_S)
@@ -166,12 +167,17 @@ class Play:
             queue_sd=queue_sd,
             age_s=np.full(len(resort.lanes), self.setting.age_s),
             walk_s=resort.walk_s,
-            passing_per_s=_forecast(self.day, now),
+            passing_per_s=forecast(self.day, now) * self._faded_surge(),
             walking=walking,
             bin_s=TICK_S,
             tick_s=TICK_S,
             compliance=compliance,
         )
+
+    def _faded_surge(self) -> Floats:
+        """(S, bins) what recent counts say of the forecast, believed less the further ahead."""
+        surge: Floats = 1 + (self._sense.surge - 1)[:, None] * np.exp(-np.arange(BINS) * TICK_S / SURGE_S)[None, :]
+        return surge
 
     def _under_way(self, now: float) -> Floats:
         """(G, bins) who really comes when."""
@@ -213,7 +219,7 @@ def _queue(day: Morning, gate: int) -> LaneQueue:
     return LaneQueue(day.resort.lanes[gate], tuple(o for o in day.outages if o.gate == gate))
 
 
-def _forecast(day: Morning, now: float) -> Floats:
+def forecast(day: Morning, now: float) -> Floats:
     """(S, bins) the forecast from now on; nobody is foreseen after the last block."""
     block = ((now + (np.arange(BINS) + 0.5) * TICK_S) / BLOCK_S).astype(int)
     blocks = day.forecast_per_s.shape[1]

@@ -52,7 +52,8 @@ class Resort:
     @property
     def nearest(self) -> Ints:
         """(S,) nearest gate of each sign."""
-        return self.walk_s.argmin(axis=1)
+        nearest: Ints = self.walk_s.argmin(axis=1).astype(np.int64)
+        return nearest
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from sim.crowd_world import Outage
 
 
 class LaneQueue:
-    """Lanes by the moment from which they are free. `arrived` and `started` are in order, so a queue at any past time is a count."""
+    """Lanes by the moment from which they are free. `arrived` and `started` are in order, so past queues are counts."""
 
     def __init__(self, lanes: int, outages: tuple[Outage, ...]) -> None:
         self.arrived: list[float] = []
