@@ -7,6 +7,7 @@ a thousand times `--seed`. Delay is queue wait plus the walk beyond that to the 
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from itertools import product
 
 import numpy as np
 
@@ -86,9 +87,9 @@ async def measure(seed: int, seconds: float, told: Callable[[str], None]) -> Mea
         _limits(report, mornings, load)
         for name, policy in POLICIES.items():
             await _main(report, mornings, load, name, policy)
-        for age_s in AGES_S:
-            for compliance in COMPLIANCES:
-                setting = replace(MAIN, age_s=age_s, compliance=compliance)
+        for age_s, compliance in product(AGES_S, COMPLIANCES):
+            setting = replace(MAIN, age_s=age_s, compliance=compliance)
+            if setting != MAIN:
                 await _beside(report, mornings, load, f"age_{age_s:03.0f}_compliance_{100 * compliance:03.0f}", setting)
         for name, setting in VARIANTS.items():
             await _beside(report, mornings, load, name, setting)

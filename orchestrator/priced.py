@@ -20,11 +20,11 @@ class Priced:
     steps, and its first bin is the advice. Since each step moves only part of the way, advice does not chatter.
     """
 
-    v: float = 1.0  # what a second of walking costs in seconds of delay
+    v: float = 0.7  # what a second of walking costs in seconds of delay
     rounds: int = 3
     step: float = 0.25
     softness_s: float = 8.0  # seconds of cost within which answers are mixed
-    futures: tuple[float, ...] = (0.85, 0.95, 1.05, 1.15)  # arrivals over the forecast, each as likely
+    futures: tuple[float, ...] = (0.9, 0.95, 1.0, 1.05)  # arrivals over the forecast, each as likely
     recourse_s: float = 240.0  # longer than this no guest's harm lasts, since signs will have sent others elsewhere
 
     def advise(self, view: View, last: Advice | None) -> Advice:
