@@ -113,6 +113,20 @@ class Steady:
         return Advice(np.where(keep[:, None], last.shares, new.shares), new.plan)
 
 
+@dataclass(frozen=True, slots=True)
+class Sighted:
+    """Another policy while at least half of the gates were heard of lately; else everybody to the nearest open gate."""
+
+    policy: Policy
+    oldest_s: float = 600.0
+
+    def advise(self, view: View, last: Advice | None) -> Advice:
+        """What the policy says, or the plain rule when blind."""
+        if 2 * int((view.age_s <= self.oldest_s).sum()) < len(view.age_s):
+            return Advice(nearest_open(view))
+        return self.policy.advise(view, last)
+
+
 def _followers(view: View, shares: Floats, at: np.ndarray) -> Floats:
     """(G, B) guests who will reach each gate in each bin if all who pass the signs from now on go by `shares`."""
     gates, bins = view.walking.shape

@@ -69,7 +69,8 @@ def busy_until(view: View, queue: Floats) -> Floats:
     ends = np.where(queue > 1e-6, bins, np.arange(bins)[None, :])
     empty_at = np.minimum.accumulate(ends[:, ::-1], axis=1)[:, ::-1]
     beyond = np.where(empty_at == bins, (queue[:, -1] / rate)[:, None], 0.0)
-    return (empty_at - np.arange(bins)[None, :]) * view.bin_s + beyond
+    lasts: Floats = np.asarray((empty_at - np.arange(bins)[None, :]) * view.bin_s + beyond, dtype=np.float64)
+    return lasts
 
 
 def _moved_on(plan: Floats, view: View) -> Floats:

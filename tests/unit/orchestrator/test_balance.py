@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from orchestrator.balance import BEST, POLICIES, JoinShortest, PredictiveJoinShortest
+from orchestrator.balance import BEST, POLICIES, JoinShortest, PredictiveJoinShortest, Sighted
 from orchestrator.crowd_view import View
 from orchestrator.priced import busy_until
 from resort.errors import Invalid
@@ -76,6 +76,14 @@ def test_a_guest_is_priced_by_the_time_until_the_queue_runs_empty() -> None:
     queue = np.zeros((2, BINS))
     queue[0, :4] = [30, 20, 10, 0]
     assert busy_until(view(), queue)[0, :5].tolist() == [45.0, 30.0, 15.0, 0.0, 0.0]
+
+
+def test_a_blind_balancer_says_what_guests_would_do_anyway() -> None:
+    policy, seen = Sighted(JoinShortest()), view(queue=(900, 0))
+    assert policy.advise(seen, None).shares[0, 1] == 1.0
+    half = replace(seen, age_s=np.array([30.0, np.inf]))
+    assert policy.advise(half, None).shares[0, 1] == 1.0
+    assert policy.advise(replace(seen, age_s=np.full(2, np.inf)), None).shares[0, 0] == 1.0
 
 
 def test_the_best_is_one_of_them() -> None:
