@@ -137,10 +137,11 @@ async def _main(report: Report, mornings: Mornings, load: float, name: str, poli
     report.ratios |= {f"{name}_{ratio}": value for ratio, value in ratios.items()}
     if name == BEST:
         report.ratios |= ratios
-        near = [f"nearest_{what}_{tag}" for what in ("p95_wait_s", "largest_queue")]
+        same = outcomes[:SEEDS]  # the mornings on which the others were played
+        near_p95, near_queue = report.figures[f"nearest_p95_wait_s_{tag}"], report.figures[f"nearest_largest_queue_{tag}"]
         report.ratios |= {
-            f"p95_wait_over_nearest_{tag}": p95 / len(outcomes) / report.figures[near[0]],
-            f"largest_queue_over_nearest_{tag}": queue / len(outcomes) / report.figures[near[1]],
+            f"p95_wait_over_nearest_{tag}": _mean(o.p95_wait_s for o in same) / near_p95,
+            f"largest_queue_over_nearest_{tag}": _mean(o.largest_queue for o in same) / near_queue,
         }
     report.told(f"load {load:.2f} {name}: {ratios[f'delay_over_bound_{tag}']:.3f} x bound, {delay / len(outcomes):.0f} s")
 
