@@ -42,11 +42,12 @@ class Shipped(msgspec.Struct, frozen=True):
 
 
 _PEOPLE = Recipe(trees=240, leaves=80, rate=0.08, least_in_leaf=50, share=0.8, band_trees=70, band_rate=0.12)
+_PEOPLE_HOUR = Recipe(trees=230, leaves=96, rate=0.1, least_in_leaf=50, share=0.8, band_trees=50, band_leaves=15, band_rate=0.2)
 _WEATHER = Recipe(trees=360, leaves=31, rate=0.07, least_in_leaf=15, band_trees=60, band_leaves=15, band_rate=0.12)
 _WEATHER_HOUR = msgspec.structs.replace(_WEATHER, trees=300, band_trees=100, band_rate=0.08)
 SHIPPED = (
     Shipped("demand-day", "day", AUCKLAND, auckland, _PEOPLE),
-    Shipped("demand-hour", "hour", AUCKLAND, auckland, msgspec.structs.replace(_PEOPLE, trees=320)),
+    Shipped("demand-hour", "hour", AUCKLAND, auckland, _PEOPLE_HOUR),
     Shipped("demand-weather-day", "day", BIKES, bikes, _WEATHER),
     Shipped("demand-weather-hour", "hour", BIKES, bikes, _WEATHER_HOUR),
 )
