@@ -50,7 +50,7 @@ bench: install
 	$(BIN)/snowgate bench gate $(ARGS)
 
 lock:
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev --extra train pyproject.toml -o requirements.lock
 
 picture: install
 	$(BIN)/python -m tests.web.picture docs/images/console.png

@@ -45,11 +45,26 @@ class PinnedModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     made_from: Origin
 
 
+class TrainedModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A model file that was trained by a script of ours and is committed: from which data, with which seed, and how it did
+    over the weeks that it had not seen."""
+
+    name: str
+    file: str
+    sha256: str
+    licence: str
+    trained_by: str
+    seed: int
+    data: list[str]  # a package and its version, or the journal; and the digest of the data file
+    metric: dict[str, float]
+
+
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Every model that this version ships, and the packages that their weights come in."""
 
     packages: list[PinnedPackage]
     models: list[PinnedModel]
+    trained: list[TrainedModel] = []
 
     def model(self, name: str) -> PinnedModel:
         """The model of that name. Raises InvalidConfig."""
@@ -57,6 +72,13 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             if model.name == name:
                 return model
         raise InvalidConfig("model manifest", f"no model is called {name}")
+
+    def trained_model(self, name: str) -> TrainedModel:
+        """The model of that name that we trained. Raises InvalidConfig."""
+        for model in self.trained:
+            if model.name == name:
+                return model
+        raise InvalidConfig("model manifest", f"no trained model is called {name}")
 
     def package(self, name: str) -> PinnedPackage:
         """The package of that name. Raises InvalidConfig."""
@@ -85,7 +107,7 @@ def problems(manifest: Manifest, folder: Path = MANIFEST.parent) -> list[str]:
     return found
 
 
-def pinned_bytes(model: PinnedModel, folder: Path = MANIFEST.parent) -> bytes:
+def pinned_bytes(model: PinnedModel | TrainedModel, folder: Path = MANIFEST.parent) -> bytes:
     """The model file's bytes, of which the digest was just checked. Raises PartMissing."""
     try:
         content = (folder / model.file).read_bytes()

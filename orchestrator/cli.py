@@ -14,7 +14,7 @@ from orchestrator.drills import Drill, DrillAsk
 from orchestrator.face_command import face
 from orchestrator.face_trial_command import face_compare, face_identify, face_pairs
 from orchestrator.keys import channel_key, keys
-from orchestrator.measured import Bench, Measured
+from orchestrator.measured import Bench, Measured, Trainer
 from orchestrator.opening import Opening
 from orchestrator.options import DATA, DEMO_SITE, DataOption, JsonOption, SeedOption, SiteOption
 from orchestrator.read_command import read_pictures
@@ -23,7 +23,7 @@ from orchestrator.settings import load_site, places
 from orchestrator.speech_command import device_say
 from orchestrator.tickets import ticket
 from orchestrator.users import add_user, set_password
-from resort.errors import NotFound, SnowgateError
+from resort.errors import NotFound, PartMissing, SnowgateError
 
 app = typer.Typer(help="Snowgate: tickets on every channel, gates that admit their holders.", no_args_is_help=True)
 user = typer.Typer(help="People who may sign in.", no_args_is_help=True)
@@ -92,6 +92,22 @@ def drill(
     for remark in outcome.remarks:
         say(f"! {remark}")
     raise typer.Exit(0 if outcome.held else 1)
+
+
+@app.command()
+def train(
+    name: Annotated[str, typer.Argument(help="What to train: demand.")],
+    site: SiteOption = DEMO_SITE,
+    data: DataOption = DATA,
+    json_file: JsonOption = None,
+    seed: SeedOption = 1,
+) -> None:
+    """Train a model on the resort's own journal; it serves only if it beats the one that does. Needs the extra `train`."""
+    try:
+        trainer: Trainer = _plugged("trainer", "snowgate.trainers", name)
+    except ModuleNotFoundError as error:
+        raise PartMissing(f"The library {error.name}", "install snowgate with the extra `train`") from None
+    _tell(asyncio.run(trainer(site, data, seed, say)), json_file)
 
 
 def _plugged(what: str, group: str, name: str) -> Any:

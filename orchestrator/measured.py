@@ -33,3 +33,5 @@ def machine() -> str:
 
 # What a bench is (entry-point group `snowgate.benches`): seed, seconds for each part, where to tell progress.
 Bench = Callable[[int, float, Callable[[str], None]], Coroutine[object, object, Measured]]
+# What a trainer is (entry-point group `snowgate.trainers`): the site's file, the data folder, seed, where to tell progress.
+Trainer = Callable[[Path, Path, int, Callable[[str], None]], Coroutine[object, object, Measured]]

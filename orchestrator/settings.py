@@ -109,6 +109,11 @@ class Places:
         return self.data / "face_keys.json"
 
     @property
+    def models(self) -> Path:
+        """Models trained on the resort's own journal."""
+        return self.data / "models"
+
+    @property
     def channel_key_file(self) -> Path:
         """The sales channel key of the rehearsal's guests."""
         return self.data / "rehearsal_channel_key"
