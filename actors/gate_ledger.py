@@ -241,8 +241,8 @@ class GateLedger:
             self._ready = True
             self._heard_all = self._clock.now()
             await self._go(Route("home", term), "the gates decide among themselves")
-        elif whole is not None and all(answer is not None and answer.whole for answer in answers):
-            await self._return(whole)  # a hiccup that nobody else saw
+        elif whole is not None and any(answer is not None and answer.whole for answer in answers):
+            await self._return(whole)  # a hiccup that not everybody saw: the ledger goes on, and nobody can take over from it
         elif self._clock.now().ms_since(self._since) > LOSE_MS:
             await self._go_alone(own)
             if own is None and self._clock.now().ms_since(self._since) > HUNG_MS:
@@ -289,8 +289,9 @@ class GateLedger:
         terms = await asyncio.gather(*(_quietly(peer.term()) for peer in self._peers.values()))
         if whole is not None and all(term is None or term <= whole for term in terms):
             await self._return(whole)
-        elif all(term is not None for term in terms) and whole is None:
-            # Everybody is there again and has lost the ledger as well: take over together.
+        elif all(term is not None and (whole is not None or term >= self.route.term) for term in terms):
+            # Everybody is there again. Those who still decide on the ledger have an older term: then this gate alone has lost
+            # it. Else take over together, or find out together that it is well.
             self._enter(Route("held", max([self.route.term, *(term or 0 for term in terms)])), "the ledger is lost")
 
     async def _return(self, whole: int) -> None:

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import ActorDiedError, RayError
 
 from actors.names import FEED, JOURNAL, NAMESPACE, gate_name, inference_name, pricing_name
 from resort.clock import Clock
@@ -33,7 +33,7 @@ def watched_actors(site: Site) -> list[str]:
 
 
 async def ping_actor(name: str) -> None:
-    """Return when the actor answers. Raises RayError when it is lost."""
+    """Return when the actor answers. Raises RayError when it cannot be reached, ActorDiedError when it has ended."""
     await ray.get_actor(name, namespace=NAMESPACE).ping.remote()
 
 
@@ -68,9 +68,9 @@ class HungActors:
         try:
             async with asyncio.timeout(ANSWER_S):
                 await self._ping(name)
-        except (RayError, ValueError):
+        except (ActorDiedError, ValueError):
             self._answered_ns.pop(name, None)
-        except TimeoutError:
+        except (RayError, TimeoutError):  # Ray gives up on the connection of a process that stands still, too
             answered_ns = self._answered_ns.get(name)
             if answered_ns is not None and (self._clock.now().tick_ns - answered_ns) / 1e6 >= HUNG_MS:
                 _log.error("%s has not answered for %.0f s: its process is ended and started again", name, HUNG_MS / 1000)

@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
-from ray.exceptions import RayActorError
+from ray.exceptions import ActorDiedError, ActorUnavailableError
 
 from orchestrator import hung
 from orchestrator.hung import HUNG_MS, HungActors, watched_actors
@@ -21,12 +21,15 @@ class Actors:
         self.clock = ManualClock(datetime(2026, 12, 1, tzinfo=UTC))
         self.hanging: set[str] = set()
         self.lost: set[str] = set()
+        self.unreachable: set[str] = set()
         self.ended: list[str] = []
         self.watch = HungActors(["journal", "gate:north"], self.clock, self._ping, self.ended.append)
 
     async def _ping(self, name: str) -> None:
         if name in self.lost:
-            raise RayActorError
+            raise ActorDiedError
+        if name in self.unreachable:
+            raise ActorUnavailableError("its connection is broken", None)
         if name in self.hanging:
             await asyncio.Event().wait()
 
@@ -51,6 +54,13 @@ async def test_who_hangs_is_ended_once_and_counts_again_from_its_next_answer(act
     await actors.look(1_000)
     actors.hanging.add("journal")
     assert await actors.look(HUNG_MS) == ["journal", "journal"]
+
+
+async def test_who_stands_still_so_long_that_ray_gives_up_the_connection_is_ended_too(actors: Actors) -> None:
+    await actors.look()
+    actors.unreachable.add("journal")
+    assert await actors.look(HUNG_MS - 1) == []
+    assert await actors.look(1) == ["journal"]
 
 
 async def test_who_never_answered_or_was_lost_is_being_started_and_left_alone(actors: Actors) -> None:
