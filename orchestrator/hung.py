@@ -12,11 +12,12 @@ import ray
 from ray.exceptions import ActorDiedError, RayError
 
 from actors.names import FEED, JOURNAL, NAMESPACE, gate_name, inference_name, pricing_name
-from resort.clock import Clock
+from resort.clock import NS_PER_MS, Clock
 from resort.site import Site
 
 ANSWER_S = 1.0
-HUNG_MS = 30_000.0  # longer than any of them takes to start again on a crowded machine
+HUNG_MS = 30_000.0  # without an answer, for one that answered
+START_MS = 180_000.0  # likewise for one that is being started: a crowded machine takes long over it
 _log = logging.getLogger("snowgate.orchestrator")
 
 
@@ -44,8 +45,7 @@ def end_actor(name: str) -> None:
 
 
 class HungActors:
-    """Remembers when each actor answered last. One that never answered, or was lost since, is being started by Ray: it counts
-    from its next answer on."""
+    """Remembers until when each actor has to answer."""
 
     def __init__(
         self,
@@ -54,27 +54,28 @@ class HungActors:
         ping: Callable[[str], Awaitable[None]] = ping_actor,
         end: Callable[[str], None] = end_actor,
     ) -> None:
-        self._names = names
         self._clock = clock
         self._ping = ping
         self._end = end
-        self._answered_ns: dict[str, int] = {}
+        self._due_ns: dict[str, int] = {name: self._after(START_MS) for name in names}
 
     async def look(self) -> None:
-        """Ask each; end those that have not answered for `HUNG_MS`. Takes `ANSWER_S` at most."""
-        await asyncio.gather(*(self._look_at(name) for name in self._names))
+        """Ask each; end those that are overdue. Takes `ANSWER_S` at most."""
+        await asyncio.gather(*(self._look_at(name) for name in self._due_ns))
 
     async def _look_at(self, name: str) -> None:
         try:
             async with asyncio.timeout(ANSWER_S):
                 await self._ping(name)
         except (ActorDiedError, ValueError):
-            self._answered_ns.pop(name, None)
+            self._due_ns[name] = self._after(START_MS)
         except (RayError, TimeoutError):  # Ray gives up on the connection of a process that stands still, too
-            answered_ns = self._answered_ns.get(name)
-            if answered_ns is not None and (self._clock.now().tick_ns - answered_ns) / 1e6 >= HUNG_MS:
-                _log.error("%s has not answered for %.0f s: its process is ended and started again", name, HUNG_MS / 1000)
-                del self._answered_ns[name]
+            if self._clock.now().tick_ns >= self._due_ns[name]:
+                _log.error("%s does not answer for too long: its process is ended and started again", name)
+                self._due_ns[name] = self._after(START_MS)
                 self._end(name)
         else:
-            self._answered_ns[name] = self._clock.now().tick_ns
+            self._due_ns[name] = self._after(HUNG_MS)
+
+    def _after(self, wait_ms: float) -> int:
+        return self._clock.now().tick_ns + round(wait_ms * NS_PER_MS)
