@@ -6,13 +6,14 @@ shard, as half of a gallery can make a stranger of a holder and hide a twin.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import TypeVar, cast
 
 import msgspec
 
 from actors.face_messages import SeenFrames, ShardRanking, face_shard
 from actors.inference_link import InferenceLink, RayInference
-from resort.errors import FacesUnavailable, SnowgateError
+from resort.errors import FacesUnavailable, Invalid, SnowgateError
 from resort.face_rules import FaceDecision, Ranking, merged
 from resort.faces import FaceMeasured
 from resort.figures import FaceFigures
@@ -44,6 +45,11 @@ class FacesClient:
     async def compare(self, ticket_id: TicketId, frames: Sequence[bytes]) -> FaceDecision | None:
         """See `FacePool`."""
         return await self._links[face_shard(ticket_id, len(self._links))].compare(ticket_id, frames)
+
+    async def read_ahead(self, frame: bytes) -> None:
+        """See `FacePool`. Only the usual actor is asked, which will be asked the question."""
+        with suppress(FacesUnavailable, Invalid):
+            await self._links[self._usual].see([frame])
 
     async def identify(self, gate_id: GateId, frames: Sequence[bytes]) -> FaceDecision:
         """See `FacePool`. Asked again with the next frame, it looks at that one only: send the last few each time."""

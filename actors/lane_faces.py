@@ -4,8 +4,10 @@
 1:N looks by itself, only while something stands there and the lane is free; a code that is read wins. Pictures stay in memory,
 for seconds. Loads no model and decodes nothing. The rules are in `resort/access/lane_face.py`.
 
-Back-pressure: one question at a time for each lane; an unknown face, an away pool and an empty scene are asked about ever less
-often (`FIRST_WAIT_MS` to `LONGEST_WAIT_MS`).
+Frames of the next question are sent ahead as they are taken, so that the question waits for its last frame only.
+
+Back-pressure: one question at a time for each lane, and one frame ahead of it; an unknown face, an away pool and an empty
+scene are asked about ever less often (`FIRST_WAIT_MS` to `LONGEST_WAIT_MS`).
 """
 
 import asyncio
@@ -91,6 +93,7 @@ class LaneFaces:
         self._wait_ms = FIRST_WAIT_MS
         self._known: dict[str, Moment] = {}  # whom the lane was told of, and when
         self._compared: CameraFrame | None = None
+        self._ahead: asyncio.Task[None] | None = None  # the frame that is being read before its question
         self._looks: dict[ScanId, bytes] = {}
         self._ends: dict[ScanId, asyncio.TimerHandle] = {}
         camera.watch_scene()
@@ -158,6 +161,8 @@ class LaneFaces:
         for scan_id in list(self._looks):
             self._forget(scan_id)
         self._compared, self._collected = None, []
+        if self._ahead is not None:
+            self._ahead.cancel()
 
     def _forget(self, scan_id: ScanId) -> None:
         self._looks.pop(scan_id, None)
@@ -198,7 +203,9 @@ class LaneFaces:
             return
         recent = [frame for frame in self._collected if now.ms_since(frame.at) <= COMPARED_AGE_MS]
         self._collected = [*recent, frames[0]][-self._limits.frames :]
-        if len(self._collected) < self._limits.frames or (self._not_before is not None and now.ms_since(self._not_before) < 0):
+        wait_ms = 0.0 if self._not_before is None else -now.ms_since(self._not_before)
+        if len(self._collected) < self._limits.frames or wait_ms > 0:
+            self._read_ahead(frames[0], wait_ms)
             return
         codes = self._codes
         decision = await self._identified(self._collected)
@@ -206,6 +213,12 @@ class LaneFaces:
             self._hold_off()
             return
         self._take(decision, self._collected, still=free() and codes == self._codes, tell=tell)
+
+    def _read_ahead(self, frame: CameraFrame, wait_ms: float) -> None:
+        """Have a frame read that will be one of the next question, if none is being read now."""
+        if wait_ms > (self._limits.frames - 1) * LOOK_EVERY_S * 1000 or (self._ahead is not None and not self._ahead.done()):
+            return
+        self._ahead = asyncio.create_task(self._pool.read_ahead(frame.jpeg), name="a face read ahead")
 
     async def _identified(self, frames: Sequence[CameraFrame]) -> FaceDecision | None:
         self.questions += 1

@@ -1,6 +1,7 @@
 """The pool's part of `snowgate bench face`: the same work through Ray, with two inference actors that share 100,000 holders.
 
 - next frame: a walk-up lane asks about its last three frames, the newest of which the pool has not seen; limit 120 ms;
+- lane: three frames as far apart as at a lane, each of the first two sent ahead as it does; from the last to the answer;
 - three frames: none of the three was seen before;
 - compare: one new frame against the holder of a ticket;
 - rank: three frames that are read already, among 100,000 at both shards at once; limit 10 ms.
@@ -25,6 +26,7 @@ from actors.face_messages import SeenFrames
 from actors.inference import InferenceActor, InferenceHosting
 from actors.inference_client import FacesClient
 from actors.inference_link import RayInference
+from actors.lane_faces import LOOK_EVERY_S
 from actors.names import inference_name
 from ml_models.face_embedder import LENGTH, Vector, normalised, packed
 from ml_models.face_reader import FaceReader
@@ -98,6 +100,19 @@ async def pool_figures(seed: int, frame: bytes, seconds: float) -> tuple[dict[st
             window[:] = [*window[1:], next(fresh)]
             await client.identify(GATE, window)
 
+        ahead: list[asyncio.Task[None]] = []
+
+        async def lane_frames() -> None:
+            ahead.clear()
+            for _ in range(FRAMES - 1):
+                window[:] = [*window[1:], next(fresh)]
+                ahead.append(asyncio.create_task(client.read_ahead(window[-1])))
+                await asyncio.sleep(LOOK_EVERY_S)  # the pace of a lane's camera frames
+            window[:] = [*window[1:], next(fresh)]
+
+        figures["pool_lane_p50_ms"], figures["pool_lane_p99_ms"] = await _timed(
+            lambda: client.identify(GATE, window), seconds, lane_frames
+        )
         calls: dict[str, Callable[[], Awaitable[object]]] = {
             "pool_next_frame": next_frame,
             "pool_three_frames": lambda: client.identify(GATE, [next(fresh) for _ in range(FRAMES)]),
@@ -132,14 +147,22 @@ async def _rank(links: Sequence[RayInference], seen: SeenFrames) -> None:
     await asyncio.gather(*(link.rank(GATE, seen) for link in links))
 
 
-async def _timed(call: Callable[[], Awaitable[object]], seconds: float) -> tuple[float, float]:
-    """Median and 99th percentile in milliseconds, one call after the other over `seconds`."""
+async def _nothing() -> None:
+    """What goes before most calls."""
+
+
+async def _timed(
+    call: Callable[[], Awaitable[object]], seconds: float, before_each: Callable[[], Awaitable[None]] = _nothing
+) -> tuple[float, float]:
+    """Median and 99th percentile in milliseconds, one call after the other over `seconds`; without what goes before each."""
     clock = SystemClock()
     for _ in range(WARM_CALLS):
+        await before_each()
         await call()
     walls: list[float] = []
     began = clock.now()
     while clock.now().ms_since(began) < seconds * 1000 or not walls:
+        await before_each()
         before = clock.now()
         await call()
         walls.append(clock.now().ms_since(before))

@@ -92,6 +92,11 @@ class FacePool(Protocol):
         """1:1: are these frames of the ticket's holder? None: no face is enrolled for that ticket."""
         ...
 
+    async def read_ahead(self, frame: bytes) -> None:
+        """Read a frame about which `identify` will be asked in a moment, so that the question need not wait for it. Answers
+        nothing and never raises: what could not be read is read with the question."""
+        ...
+
     async def identify(self, gate_id: GateId, frames: Sequence[bytes]) -> FaceDecision:
         """1:N among the holders who may pass at that gate today."""
         ...

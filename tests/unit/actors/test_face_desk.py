@@ -168,6 +168,57 @@ async def test_a_frame_is_read_once(
     assert thread.pieces == 4
 
 
+async def test_a_frame_that_is_being_read_is_waited_for(
+    desk: FaceDesk, thread: CountingThread, photographs: dict[str, Picture]
+) -> None:
+    content = jpeg(photographs["one_1"])
+    thread.free.clear()
+    ahead, question = (asyncio.create_task(desk.frames([content])) for _ in range(2))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    thread.free.set()
+    assert (await question)[0] is (await ahead)[0]
+    assert thread.pieces == 1
+
+
+async def test_who_waits_for_a_reading_that_was_given_up_reads_himself(
+    desk: FaceDesk, thread: CountingThread, photographs: dict[str, Picture]
+) -> None:
+    content = jpeg(photographs["one_1"])
+    thread.free.clear()
+    ahead, question = (asyncio.create_task(desk.frames([content])) for _ in range(2))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    ahead.cancel()
+    await asyncio.wait([ahead])
+    thread.free.set()
+    assert (await question)[0].faces == 1
+    assert thread.pieces == 2
+
+
+async def test_who_gives_up_waiting_ends_nobody_elses_reading(
+    desk: FaceDesk, thread: CountingThread, photographs: dict[str, Picture]
+) -> None:
+    content = jpeg(photographs["one_1"])
+    thread.free.clear()
+    ahead, question, other = (asyncio.create_task(desk.frames([content])) for _ in range(3))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    question.cancel()
+    await asyncio.wait([question])
+    thread.free.set()
+    assert (await ahead)[0] is (await other)[0]
+    assert thread.pieces == 1
+
+
+async def test_a_frame_that_is_no_picture_is_so_for_all_who_wait(desk: FaceDesk, thread: CountingThread) -> None:
+    thread.free.clear()
+    asked = [asyncio.create_task(desk.frames([b"no picture"])) for _ in range(3)]
+    await asyncio.sleep(0)
+    thread.free.set()
+    assert [type(answer) for answer in await asyncio.gather(*asked, return_exceptions=True)] == [Invalid] * 3
+
+
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\xff\xd8\xff\xe0 half a picture"])
 async def test_what_is_no_picture_is_invalid(desk: FaceDesk, content: bytes) -> None:
     with pytest.raises(Invalid):

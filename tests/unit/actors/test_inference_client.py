@@ -182,6 +182,14 @@ async def test_another_actor_reads_when_the_usual_one_cannot(pool: Pool) -> None
         await pool.client.measure(b"picture")
 
 
+async def test_a_frame_is_read_ahead_where_its_question_will_be_asked_and_nothing_is_raised(pool: Pool) -> None:
+    await pool.client.read_ahead(frames_of(1)[0])
+    assert [link.asked for link in pool.links] == [["see"], []]
+    pool.links[0].away = True
+    await pool.client.read_ahead(frames_of(1)[0])
+    assert [link.asked for link in pool.links] == [["see", "see"], []]
+
+
 async def test_lanes_start_at_different_actors(pool: Pool) -> None:
     other = FacesClient(FacesSite(inference_actors=2), pool.links, first=3)
     await other.measure(b"picture")

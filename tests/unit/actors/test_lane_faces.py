@@ -61,6 +61,8 @@ class Pool:
         self.compares: list[FaceDecision | Exception | None] = [None]
         self.identity = identified(0.9)
         self.asked: list[Sequence[bytes]] = []
+        self.ahead: list[bytes] = []
+        self.reading_ahead: asyncio.Event | None = None
         self.away = False
         self.reached = asyncio.Event()
         self.hanging: asyncio.Event | None = None
@@ -76,6 +78,11 @@ class Pool:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    async def read_ahead(self, frame: bytes) -> None:
+        self.ahead.append(frame)
+        if self.reading_ahead is not None:
+            await self.reading_ahead.wait()
 
     async def identify(self, gate_id: GateId, frames: Sequence[bytes]) -> FaceDecision:
         self.asked.append(list(frames))
@@ -104,6 +111,7 @@ class Stand:
             self.clock.advance_ms(100)
             self.camera.shoot()
             await self.faces.look(lambda: self.free, self.told.append)
+            await asyncio.sleep(0)  # a frame that is sent ahead is on its way
 
 
 def test_the_played_camera_is_one() -> None:
@@ -208,6 +216,33 @@ async def test_three_frames_a_tenth_of_a_second_apart_make_one_question_and_one_
     assert stand.told[0].frame_at == stand.camera.shown[2].at
 
 
+async def test_frames_are_sent_ahead_of_their_question_but_the_last() -> None:
+    stand = Stand()
+    await stand.looks(2)
+    assert (stand.pool.ahead, stand.pool.asked) == ([b"frame 1", b"frame 2"], [])
+    await stand.looks(1)
+    assert (stand.pool.ahead, len(stand.pool.asked)) == ([b"frame 1", b"frame 2"], 1)
+
+
+async def test_between_two_questions_only_frames_of_the_next_one_are_sent_ahead() -> None:
+    stand = Stand()
+    stand.pool.identity = identified(0.2)
+    await stand.looks(60)
+    assert len(stand.pool.asked) >= 3
+    for question in stand.pool.asked:
+        assert [frame in stand.pool.ahead for frame in question] == [True, True, False]
+    assert len(stand.pool.ahead) <= 2 * len(stand.pool.asked) + 2
+
+
+async def test_one_frame_is_read_ahead_at_a_time_and_the_question_is_asked_all_the_same() -> None:
+    stand = Stand()
+    stand.pool.reading_ahead = asyncio.Event()
+    await stand.looks(3)
+    assert stand.pool.ahead == [b"frame 1"]
+    assert stand.pool.asked == [[b"frame 1", b"frame 2", b"frame 3"]]
+    stand.faces.close()
+
+
 async def test_nobody_is_asked_about_while_the_scene_is_empty_or_the_lane_is_not_free() -> None:
     stand = Stand()
     stand.camera.stirred = False
@@ -215,6 +250,7 @@ async def test_nobody_is_asked_about_while_the_scene_is_empty_or_the_lane_is_not
     stand.camera.stirred, stand.free = True, False
     await stand.looks(5)
     assert stand.pool.asked == []
+    assert stand.pool.ahead == []
 
 
 async def test_a_lane_that_only_verifies_asks_for_nobody() -> None:

@@ -63,6 +63,9 @@ class Looks:
     async def compare(self, ticket_id: TicketId, frames: Sequence[bytes]) -> FaceDecision | None:
         raise FacesUnavailable("The pool", "nobody reads here")
 
+    async def read_ahead(self, frame: bytes) -> None:
+        """Nobody reads here."""
+
     async def identify(self, gate_id: GateId, frames: Sequence[bytes]) -> FaceDecision:
         raise FacesUnavailable("The pool", "nobody reads here")
 
