@@ -10,6 +10,7 @@ from typing import Literal
 from devices.modbus_frames import frame
 from devices.modbus_rtu_frames import BROADCAST, is_whole, rtu_frame
 from devices.profile import TurnstileProfile
+from sim.slow_answers import SlowAnswers
 from sim.turnstile import SimTurnstile
 from sim.turnstile_answers import answer_frame
 from sim.turnstile_registers import TurnstileRegisters
@@ -18,7 +19,7 @@ RtuFault = Literal[
     "none",
     "deaf",  # what is asked is thrown away
     "mute",  # it is done and never answered
-    "slow",  # answers come after `slow_s`
+    "slow",  # answers come as `slow` says
     "half",  # answers break off in the middle
     "spoilt",  # answers have a wrong CRC
     "stranger",  # answers come under another unit's number
@@ -45,7 +46,7 @@ class RtuUnits:
     ) -> None:
         self.turnstiles = turnstiles
         self.faults: dict[int, RtuFault] = {}  # by unit
-        self.slow_s = 0.6
+        self.slow = SlowAnswers()
         self.requests: list[bytes] = []  # whole frames that came, those to nobody too
         self._units: Mapping[int, TurnstileRegisters] = {
             unit: TurnstileRegisters(model, profile) for unit, model in turnstiles.items()
@@ -96,7 +97,7 @@ class RtuUnits:
             return
         answer = self._answer(unit, body)
         if fault == "slow":
-            self._later(self.slow_s, lambda: send(answer))
+            self.slow.give(lambda: send(answer), self._later)
         elif fault == "late":
             if self._held:
                 send(self._held + answer)

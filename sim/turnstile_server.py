@@ -20,6 +20,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from devices.modbus_frames import WRITES
 from devices.profile import TurnstileProfile
 from resort.errors import Unavailable
+from sim.slow_answers import SlowAnswers
 from sim.turnstile import SimTurnstile
 from sim.turnstile_answers import Spoiling, answer_frame, spoilt
 from sim.turnstile_registers import TurnstileRegisters
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL + 1)
 
 Silence = Literal["deaf", "mute"]  # what is asked is thrown away; or it is done and never answered
-Manner = Literal["slow"] | Spoiling  # answers that come after `slow_s`, or not whole, or under another number
+Manner = Literal["slow"] | Spoiling  # answers that come as `slow` says, or not whole, or under another number
 _HEADER = 7
 
 
@@ -42,7 +43,7 @@ class TurnstileServer:
         self.turnstiles = turnstiles
         self.silent: dict[int, Silence] = {}  # by unit; the connections stay open
         self.manners: dict[int, Manner] = {}  # by unit
-        self.slow_s = 0.6
+        self.slow = SlowAnswers()
         self._profile = profile
         self._host = host
         self._port = port
@@ -177,7 +178,7 @@ class _Connection(ServerRequestHandler):
         if silence == "mute":
             return
         if manner == "slow":
-            self._wire.loop.call_later(faults.slow_s, self._send_late, answer)
+            faults.slow.give(lambda: self._send_late(answer), self._wire.loop.call_later)
         else:
             self.send(answer if manner is None else spoilt(answer, manner))
 

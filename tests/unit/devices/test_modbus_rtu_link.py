@@ -105,11 +105,11 @@ async def test_an_order_is_written_once_and_uncertain_when_nobody_confirms_it(ki
 async def test_a_late_status_is_never_taken_for_a_new_one(kind: str) -> None:
     async with line(kind) as far, leased(far.address, HASTY_MS, 1) as (handle,):
         far.units.faults[1] = "slow"
-        far.units.slow_s = 0.4
+        far.units.slow.seconds = 0.4
         before = (await served_without(far, handle))[3]
         far.units.turnstiles[1].pulse_entry()
         assert far.units.turnstiles[1].push_in()
-        far.units.slow_s = 0.18  # so the late answer would come before the new one, if that was asked for at once
+        far.units.slow.seconds = 0.18  # so the late answer would come before the new one, if that was asked for at once
         assert (await served_again(handle))[3] == before + 1
 
 

@@ -38,7 +38,7 @@ class Rig:
         self.profile = msgspec.structs.replace(profile, timings=timings)
         self.steel = SimTurnstile(60_000, SystemClock())
         self.server = TurnstileServer({1: self.steel}, self.profile)
-        self.server.slow_s = 2 * TIMEOUT_MS / 1000
+        self.server.slow.seconds = None  # until `heal`: no starved clock makes it quick
 
     async def open(self, stack: AsyncExitStack) -> None:
         await self.server.start()
@@ -69,6 +69,7 @@ class Rig:
 
     def heal(self) -> None:
         """No fault any more."""
+        self.server.slow.hurry()
         self.server.silent.clear()
         self.server.manners.clear()
         self.wire.suffer("none")

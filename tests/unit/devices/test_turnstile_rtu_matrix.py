@@ -87,7 +87,7 @@ class Rig:
         self.profile = msgspec.structs.replace(profile, timings=msgspec.structs.replace(profile.timings, timeout_ms=TIMEOUT_MS))
         self.steel = SimTurnstile(60_000, SystemClock())
         self.line = (RtuTcpServer if line == "rtu+tcp" else RtuPty)({1: self.steel}, self.profile)
-        self.line.units.slow_s = 1.4 * TIMEOUT_MS / 1000
+        self.line.units.slow.seconds = None  # until `_heal`: no starved clock makes it quick
         self.driver: ModbusTurnstile
 
     async def see(self, fault: str) -> Seen:
@@ -139,6 +139,7 @@ class Rig:
             setattr(self.steel, fault, True)
 
     async def _heal(self, fault: str) -> None:
+        self.line.units.slow.hurry()
         self.line.units.faults.clear()
         if fault == "unacknowledging":
             self.steel.acknowledges = True

@@ -296,7 +296,7 @@ async def test_a_unit_answers_badly_after_it_has_obeyed(
 async def test_a_slow_unit_answers_after_its_neighbour_and_in_order(
     server: TurnstileServer, client: RawClient, steel: SimTurnstile
 ) -> None:
-    server.manners[1], server.slow_s = "slow", 0.2
+    server.manners[1], server.slow.seconds = "slow", 0.2
     client.writer.write(framed(PULSE, transaction=1) + framed(STATUS, transaction=2))
     assert await client.ask(STATUS, unit=0, transaction=3) == bytes.fromhex("04 02 0105")
     assert steel.pulses == 1
@@ -305,11 +305,11 @@ async def test_a_slow_unit_answers_after_its_neighbour_and_in_order(
 
 
 async def test_a_slow_unit_has_nothing_to_say_to_who_is_gone(server: TurnstileServer, client: RawClient) -> None:
-    server.manners[1], server.slow_s = "slow", 0.01
+    server.manners[1], server.slow.seconds = "slow", 0.01
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(framed(PULSE) + framed(STATUS, unit=0))
     await reader.readexactly(11)
     writer.close()
     await writer.wait_closed()
-    server.slow_s = 0.05
+    server.slow.seconds = 0.05
     assert await client.ask(STATUS) == bytes.fromhex("04 02 0105")
