@@ -191,9 +191,9 @@ class GateActor:
         """Lanes tell that the ledger does not answer."""
         return await self._ledger.lost(route)
 
-    async def ledger_term(self) -> int:
-        """The newest term that the gate knows."""
-        return await self._ledger.term()
+    async def ledger_route(self) -> Route:
+        """Where its lanes decide."""
+        return self._ledger.route
 
     async def home_find(self, route: Route, ticket_id: TicketId) -> TicketRecord | None:
         """The ticket as it stands here."""
@@ -207,9 +207,9 @@ class GateActor:
         """What is known here of a lane."""
         return await self._ledger.memory(lane_id)
 
-    async def collect(self, term: int, home: GateId) -> Handover:
+    async def collect(self, term: int, home: GateId, least: int) -> Handover:
         """Fence the lanes, hand over what they did."""
-        return await self._ledger.collect(term, home)
+        return await self._ledger.collect(term, home, least)
 
     async def hold(self, term: int) -> Handover:
         """Hold the lanes still, hand over what they did."""

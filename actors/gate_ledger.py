@@ -3,19 +3,22 @@
     LEDGER ──lost──► HELD ──every gate handed over──► HOME ──journal holds──► HELD ──resume──► LEDGER
       ▲                │                               │
       │                └──others have it, or are away──┴──► ALONE ──whole again, replayed──► LEDGER
-      └──the loss was none (every gate sees it whole)
+      └──the loss was none, and this gate has not handed over
 
 Promise: nobody decides on a ticket in two places. Lanes are fenced off the ledger before a home decides; a home decides once
-every gate has told what its lanes did; the ledger is resumed only in the term in which all gates held still for it. A gate
-that is not sure of that decides nothing, or by the site's policy for a gate that is cut off.
+every gate has told what its lanes did. Who has told, was at home or decided on the ledger in a term takes no ledger for whole
+that came back in an earlier one (`_least`): so nobody is on the ledger while somebody may be at home, however late an answer
+is. The ledger comes back in the term in which all gates held still for it. A gate that is not sure of that decides nothing, or
+by the site's policy for a gate that is cut off.
 """
 
 import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
 
+from actors.gate_lanes import GateLanes
+from actors.gate_peers import GatePeers, any_at_ledger, highest_term, quietly
 from actors.gate_replica import GateReplica
 from actors.ledger_links import Handover, HostedLanes, JournalLink, PeerGate, Route, Standing
 from actors.ledger_probe import LedgerProbe
@@ -31,14 +34,13 @@ from resort.site import Site
 from storage.replica_source import SQL_VERSION, ReplicaSource
 
 WATCH_S = 0.05
-PEER_S = 0.3
 LOSE_MS = 900.0  # others that have the ledger, or do not answer, for so long: this gate is cut off
+START_MS = 5_000.0  # a gate that starts waits so long for the others to answer
 HUNG_MS = 3_000.0  # an own lane's process that answers nothing for so long, while its tickets are needed, is ended
 THAW_MS = 4_000.0  # the journal that holds the gates still for longer has failed
-LEASE_MS = 2_500.0  # a home that reaches not every gate for so long may be cut off itself
+LEASE_MS = 2_500.0  # a home that reaches not every gate for so long may be cut off itself; under `rejoin.AWAY_MS`
 REJOIN_EVERY_MS = 500.0
 Replay = Callable[[Sequence[JournalEvent]], Awaitable[None]]
-T = TypeVar("T")
 _log = logging.getLogger("snowgate.gate")
 
 
@@ -64,10 +66,9 @@ class GateLedger:
         self.detail = "starting"
         self._site = site
         self._gate_id = gate_id
-        self._gates = [gate_id, *peers]
         self._source = source
-        self._peers = peers
-        self._lanes = lanes
+        self._peers = GatePeers(gate_id, peers)
+        self._lanes = GateLanes(gate_id, lanes)
         self._journal = journal
         self._replay = replay
         self._clock = clock
@@ -75,11 +76,11 @@ class GateLedger:
         self._wake = asyncio.Event()
         self._replica = GateReplica(site, source, clock, self._ledger_term, self._wake.set)
         self._ready = False  # every gate handed over in this term
+        self._least = 0  # the term that a ledger must have come back in to be whole
         self._returning = False  # held still for the journal, which gives the tickets back
         self._since = self._left = clock.now()  # of the present route; when the ledger was left
         self._heard_all = clock.now()  # all peers answered then
         self._rejoined: Moment | None = None
-        self._collecting: tuple[int, asyncio.Task[list[JournalEvent]]] | None = None
         self._probe = LedgerProbe(source)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -89,11 +90,10 @@ class GateLedger:
 
     async def close(self) -> None:
         """Stop both, and what they asked for."""
-        tasks: list[asyncio.Task[Any]] = [*self._tasks]
-        tasks += [self._collecting[1]] if self._collecting is not None else []
-        for task in tasks:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._lanes.close()
         await self._probe.close()
         await self._source.close()
 
@@ -144,47 +144,59 @@ class GateLedger:
             self._replica.tickets.change(change)
 
     def _check_serves(self, route: Route) -> None:
-        if route.term != self.route.term or not self._ready or (route.kind == "alone" and self.route.kind != "alone"):
+        # The lease is looked at here too: a process that was frozen must not decide before it has looked around.
+        cut_off = self.route.kind != "alone" and len(self._peers) and self._clock.now().ms_since(self._heard_all) > LEASE_MS
+        stranger = route.term != self.route.term or (route.kind == "alone" and self.route.kind != "alone")
+        if stranger or cut_off or not self._ready:
             raise LedgerUnavailable("The home gate of this ticket", "it is not ready to decide")
 
     # ---- for gates and the journal (PeerGate)
 
-    async def term(self) -> int:
-        """See the link."""
-        return self.route.term
-
-    async def collect(self, term: int, home: GateId) -> Handover:
-        """See the link."""
-        if term < self.route.term or (term == self.route.term and self.route.kind == "ledger"):
-            raise LedgerUnavailable("The gate", f"it is in term {self.route.term}")
-        if self.route.kind == "ledger" and await self._probe.term() is not None:
+    async def collect(self, term: int, home: GateId, least: int) -> Handover:
+        """See the link. The answer binds: from then on only a ledger that came back in this term or a later one is whole."""
+        self._check_in(term)
+        at = self.route
+        if at.kind == "ledger" and least <= at.term and await self._probe.term() == at.term:
             return Handover(whole=True)
+        self._check_in(term)
         if term > self.route.term or self.route.kind == "alone":
             self._enter(Route("held", term), "the ledger is lost")
             self._wake.set()
-        events = await self._collect_own(term)
-        return Handover([event for event in events if _is_home(event, home, self._gates)])
+        events = await self._lanes.collect(term)
+        if self.route.term != term or self.route.kind not in ("held", "home") or self._returning:
+            raise LedgerUnavailable("The gate", "it has moved on meanwhile")
+        self._least = max(self._least, term)
+        return Handover([event for event in events if _is_home(event, home, self._peers.gate_ids)])
 
     async def hold(self, term: int) -> Handover:
         """See the link. Homes go on answering what is under way at other gates' lanes, which wait for it before they hold."""
-        if self.route.kind != "home" or term != self.route.term:
-            raise LedgerUnavailable("The gate", f"it decides at {self.route.kind} in term {self.route.term}")
-        ready = self._ready
-        self._enter(Route("held", term), "the tickets go back to the ledger")
+        at = self.route
+        if not (at == Route("home", term) or (at.kind == "alone" and at.term <= term)):
+            raise LedgerUnavailable("The gate", f"it decides at {at.kind} in term {at.term}")
+        ready = self._ready and at.kind == "home"
+        held = self._enter(Route("held", term), "the tickets go back to the ledger")
         self._ready, self._returning = ready, True
-        return Handover(await self._ask_lanes(lambda lanes: lanes.hold(term)))
+        events = await self._lanes.hold(term)
+        if self.route is not held:
+            raise LedgerUnavailable("The gate", "it has moved on meanwhile")
+        return Handover(events)
 
     async def resume(self, term: int) -> None:
         """See the link."""
-        if self.route == Route("held", term):
+        if self.route == Route("held", term) and self._returning:
             await self._go(Route("ledger", term), "")
 
     async def release(self, term: int) -> None:
         """See the link."""
         if self.route == Route("held", term) and self._returning:
-            # A new term: what the journal may still finish for the old one will not be taken.
+            # A new term: in it the gates can hand over once more, and then nobody takes what the journal may still finish.
             self._enter(Route("held", term + 1), "the ledger is away")
             self._wake.set()
+
+    def _check_in(self, term: int) -> None:
+        """Whether to hand over in this term: not for one that is over, and not what is being given back."""
+        if term < self.route.term or (term == self.route.term and (self.route.kind == "ledger" or self._returning)):
+            raise LedgerUnavailable("The gate", f"it is in term {self.route.term}")
 
     # ---- watching
 
@@ -198,7 +210,7 @@ class GateLedger:
             whole = await self._probe.term()
             match self.route.kind:
                 case "ledger":
-                    if whole is None or whole != self.route.term:
+                    if whole != self.route.term:
                         self._enter(Route("held", self.route.term + 1), "the ledger is lost")
                         await self._lose(whole)
                 case "held":
@@ -209,101 +221,133 @@ class GateLedger:
                     await self._alone(whole)
 
     async def _begin(self) -> None:
-        """A gate that starts knows nothing: the ledger is whole if no other gate is in a newer term."""
-        whole = await self._probe.term()
-        others: list[PeerGate | HostedLanes] = [*self._peers.values(), *self._lanes]
-        terms = await asyncio.gather(*(_quietly(other.term()) for other in others))
-        newest = max((term for term in terms if term is not None), default=0)
-        if whole is not None and newest <= whole:
-            await self._go(Route("ledger", whole), "")
-        else:
-            self._enter(Route("held", max(newest, 1, (whole or 0) + 1)), "the ledger is away")
+        """A gate that starts knows nothing, and the one that it was may have handed over. The ledger is whole if nobody knows
+        of a newer term and nobody can be at home in one: its lanes or another gate are on the ledger, or all gates answer."""
+        started, began = self.route, self._clock.now()
+        while True:
+            whole = await self._probe.term()
+            peers, lanes = await asyncio.gather(self._peers.routes(), self._lanes.routes())
+            newest = max((_least_after(route, whole) for route in (*peers, *lanes) if route is not None), default=0)
+            there = Route("ledger", whole or 0)
+            sure = None not in peers or there in peers or set(lanes) == {there} or not self._handover
+            latest = await self._latest() if whole is None else None
+            if self.route is not started:
+                return
+            if whole is not None and newest <= whole and sure:
+                return await self._go(there, "")
+            waited = self._clock.now().ms_since(began) > START_MS
+            if newest > (whole or 0) or latest is not None or (whole is not None and waited):
+                break
+            await asyncio.sleep(WATCH_S)  # others are starting as well
+        term = max(newest, (whole or latest or 0) + 1)
+        self._least = max(self._least, newest if newest > (whole or 0) else term)
+        self._enter(Route("held", term), "the ledger is away")
+
+    async def _latest(self) -> int | None:
+        """The term of the newest whole ledger that SQL knows of; None while SQL is away."""
+        try:
+            return await self._source.latest_term()
+        except DatabaseUnavailable:
+            return None
 
     async def _lose(self, whole: int | None) -> None:
         """Take over: fence and ask everybody; decide at home once all have answered, alone after a while without them."""
-        term = self.route.term
-        peers = list(self._peers.values()) if self._handover else []
-        own, answers = await asyncio.gather(
-            _quietly(self._collect_own(term)),
-            asyncio.gather(*(_quietly(peer.collect(term, self._gate_id)) for peer in peers)),
-        )
-        if self.route != Route("held", term):
+        if whole is not None and whole >= self._least:
+            return await self._return(whole)  # nobody can have taken over without this gate, which has not handed over
+        held, began = self.route, self._clock.now()
+        asking = self._peers.collect(held.term, self._least) if self._handover else _no_answers()
+        own, answers = await asyncio.gather(quietly(self._lanes.collect(held.term)), asking)
+        if self.route is not held:
             return
         if own is not None and all(answer is not None and not answer.whole for answer in answers):
             missed = await self._missed()
-            if missed is None or self.route != Route("held", term):
+            if missed is None or self.route is not held or self._clock.now().ms_since(began) > LEASE_MS:
                 return
-            events = [event for event in [*missed, *own] if _is_home(event, self._gate_id, self._gates)]
+            events = [event for event in [*missed, *own] if _is_home(event, self._gate_id, self._peers.gate_ids)]
             for answer in answers:
                 events += answer.events if answer is not None else []
             if self._handover:
                 self._replica.take_over(events)
             self._ready = True
-            self._heard_all = self._clock.now()
-            await self._go(Route("home", term), "the gates decide among themselves")
-        elif whole is not None and any(answer is not None and answer.whole for answer in answers):
-            await self._return(whole)  # a hiccup that not everybody saw: the ledger goes on, and nobody can take over from it
+            self._heard_all = began
+            await self._go(Route("home", held.term), "the gates decide among themselves")
         elif self._clock.now().ms_since(self._since) > LOSE_MS:
             await self._go_alone(own)
             if own is None and self._clock.now().ms_since(self._since) > HUNG_MS:
-                await self._end_hung()
+                await self._lanes.end_hung()
 
     async def _go_alone(self, own: list[JournalEvent] | None) -> None:
-        term = self.route.term
+        held = self.route
         missed = await self._missed()
-        if own is None or not self._replica.current or self.route != Route("held", term):
+        if own is None or not self._replica.current or self.route is not held:
             return  # not even its own lanes or tickets are known
         self._replica.take_over([*(missed or []), *own])
         self._ready = self._site.offline.cut_off == "admit"
         policy = "it admits by its own copy of the tickets" if self._ready else "it admits nobody"
-        await self._go(Route("alone", term), f"cut off from the ledger and the other gates: {policy}")
+        await self._go(Route("alone", held.term), f"cut off from the ledger and the other gates: {policy}")
 
     async def _held(self, whole: int | None) -> None:
         if self._returning:
-            if whole is not None and whole == self.route.term:
+            if whole is not None and whole >= self.route.term:
                 await self._go(Route("ledger", whole), "")  # the journal finished, and its word to us was lost
                 return
             if self._probe.answered and self._clock.now().ms_since(self._since) < THAW_MS:
                 return
             await self.release(self.route.term)  # lost once more, or the journal failed: guests wait all the while
-        newest = await asyncio.gather(*(_quietly(peer.term()) for peer in self._peers.values()))
-        if (highest := max((term for term in newest if term is not None), default=0)) > self.route.term:
+        held = self.route
+        highest = highest_term(await self._peers.routes())
+        if self.route is not held:
+            return
+        if highest > held.term:
             self._enter(Route("held", highest), "the ledger is lost")
         await self._lose(whole)
 
     async def _at_home(self, whole: int | None) -> None:
-        now = self._clock.now()
-        terms = await asyncio.gather(*(_quietly(peer.term()) for peer in self._peers.values()))
-        if all(term is not None for term in terms):
-            self._heard_all = now
-        if any(term is not None and term > self.route.term for term in terms) or (
-            now.ms_since(self._heard_all) > LEASE_MS and self.route.kind == "home"
-        ):
-            self._enter(Route("held", max([self.route.term, *(term or 0 for term in terms)])), "a gate is away")
+        home, now = self.route, self._clock.now()
+        routes = await self._peers.routes()
+        if self.route is not home:
             return
-        if self._probe.answered and (self._rejoined is None or now.ms_since(self._rejoined) > REJOIN_EVERY_MS):
-            self._rejoined = now
-            await _quietly(self._journal.rejoin(self.route.term))
+        if None not in routes:
+            self._heard_all = now
+        back = whole is not None and whole >= home.term  # given back without this gate
+        if back or highest_term(routes) > home.term or any_at_ledger(routes) or now.ms_since(self._heard_all) > LEASE_MS:
+            self._enter(Route("held", max(home.term, highest_term(routes))), "a gate is away")
+        else:
+            await self._ask_journal()
 
     async def _alone(self, whole: int | None) -> None:
-        terms = await asyncio.gather(*(_quietly(peer.term()) for peer in self._peers.values()))
-        if whole is not None and all(term is None or term <= whole for term in terms):
-            await self._return(whole)
-        elif all(term is not None and (whole is not None or term >= self.route.term) for term in terms):
-            # Everybody is there again. Those who still decide on the ledger have an older term: then this gate alone has lost
-            # it. Else take over together, or find out together that it is well.
-            self._enter(Route("held", max([self.route.term, *(term or 0 for term in terms)])), "the ledger is lost")
+        if whole is not None and whole >= self._least:
+            return await self._return(whole)
+        alone = self.route
+        routes = await self._peers.routes()
+        if self.route is not alone:
+            return
+        if None not in routes and (whole is not None or not any_at_ledger(routes)):
+            # Everybody is there again: take over together. Not from a ledger that only this gate does not see.
+            self._enter(Route("held", max(alone.term, highest_term(routes))), "the ledger is lost")
+        else:
+            await self._ask_journal()
+
+    async def _ask_journal(self) -> None:
+        """Have the tickets given back to a ledger that answers, and that is not whole any more."""
+        now = self._clock.now()
+        if self._probe.answered and (self._rejoined is None or now.ms_since(self._rejoined) > REJOIN_EVERY_MS):
+            self._rejoined = now
+            await quietly(self._journal.rejoin(self.route.term))
 
     async def _return(self, whole: int) -> None:
         """Back to a ledger that others went on with: what was done here goes into it first."""
-        self._enter(Route("held", self.route.term), "returning to the ledger")
+        held = self.route if self.route.kind == "held" else self._enter(Route("held", self.route.term), "back to the ledger")
         try:
-            events = await self._ask_lanes(lambda lanes: lanes.hold(self.route.term))
+            events = await self._lanes.hold(held.term)
             await self._replay(events)
         except LedgerUnavailable as error:
             _log.warning("gate %s cannot return to the ledger yet: %s", self._gate_id, error.detail)
+            if self.route is held and self._clock.now().ms_since(self._since) > HUNG_MS:
+                await self._lanes.end_hung()
             return
-        await self._go(Route("ledger", whole), "")
+        if self.route is held and whole >= self._least:  # else somebody may take over meanwhile, by what it handed over
+            await self._go(Route("ledger", whole), "")
 
     # ---- parts
 
@@ -321,7 +365,7 @@ class GateLedger:
             return None
         return []
 
-    def _enter(self, route: Route, detail: str) -> None:
+    def _enter(self, route: Route, detail: str) -> Route:
         if (route.kind, route.term) != (self.route.kind, self.route.term):
             _log.warning("gate %s: %s in term %s: %s", self._gate_id, route.kind, route.term, detail)
         now = self._clock.now()
@@ -329,43 +373,28 @@ class GateLedger:
             self._left = now
         self.route, self.detail, self._since = route, detail, now
         self._ready = self._returning = False
+        return route
 
     async def _go(self, route: Route, detail: str) -> None:
         """Take a route in which lanes decide, and tell them; one that is away asks when it starts."""
         ready = self._ready
         self._enter(route, detail)
         self._ready = ready and route.kind in ("home", "alone")
+        if route.kind in ("ledger", "home"):
+            self._least = max(self._least, route.term)
         if route.kind == "ledger":
             self._replica.leave()
-        await asyncio.gather(*(_quietly(lanes.take_route(route)) for lanes in self._lanes))
-
-    async def _collect_own(self, term: int) -> list[JournalEvent]:
-        """What the own lanes did; one asking at a time serves everybody who asks for the same term."""
-        if self._collecting is None or self._collecting[0] != term or self._collecting[1].done():
-            asking = self._ask_lanes(lambda lanes: lanes.fence(term))
-            self._collecting = (term, asyncio.create_task(asking, name="collecting"))
-        return await asyncio.shield(self._collecting[1])
-
-    async def _end_hung(self) -> None:
-        """What a frozen process did, nobody can read while it lives: for its sake no gate of the site could decide."""
-        for lanes in self._lanes:
-            if await _quietly(lanes.term()) is None:
-                _log.error("gate %s: lanes that do not answer are ended, as their tickets are needed", self._gate_id)
-                await _quietly(lanes.end())
-
-    async def _ask_lanes(self, ask: Callable[[HostedLanes], Awaitable[Handover]]) -> list[JournalEvent]:
-        answers = await asyncio.gather(*(ask(lanes) for lanes in self._lanes))
-        return [event for answer in answers for event in answer.events]
+        await self._lanes.take_route(route)
 
 
 def _is_home(event: JournalEvent, home: GateId, gates: Sequence[GateId]) -> bool:
     return isinstance(event, TicketEvent) and event.ticket_id is not None and home_gate(event.ticket_id, gates) == home
 
 
-async def _quietly(call: Awaitable[T]) -> T | None:
-    """The answer, None when who was asked is away."""
-    try:
-        async with asyncio.timeout(PEER_S):
-            return await call
-    except (LedgerUnavailable, TimeoutError):
-        return None
+def _least_after(route: Route, whole: int | None) -> int:
+    """The first term in which there may be homes, as far as somebody on this route tells."""
+    return route.term + (route.kind == "ledger" and route.term != whole)
+
+
+async def _no_answers() -> list[Handover | None]:
+    return []

@@ -80,14 +80,15 @@ class GateLink(_Link):
         answer: LaneMemory = await self._ask("home_memory", lane_id)
         return answer
 
-    async def collect(self, term: int, home: GateId) -> Handover:
+    async def collect(self, term: int, home: GateId, least: int) -> Handover:
         """See `PeerGate`."""
-        answer: Handover = await self._ask("collect", term, home)
+        answer: Handover = await self._ask("collect", term, home, least)
         return answer
 
-    async def term(self) -> int:
+    async def route(self) -> Route:
         """See `PeerGate`."""
-        return int(await self._ask("ledger_term"))
+        answer: Route = await self._ask("ledger_route")
+        return answer
 
     async def hold(self, term: int) -> Handover:
         """See `PeerGate`."""
@@ -125,14 +126,19 @@ class LanesLink(_Link):
         """See `HostedLanes`."""
         await self._ask("take_route", route)
 
+    async def resume(self, term: int) -> None:
+        """See `HostedLanes`."""
+        await self._ask("resume_ledger", term)
+
     async def end(self) -> None:
         """See `HostedLanes`."""
         with contextlib.suppress(RayError, ValueError):  # it is gone already
             ray.kill(ray.get_actor(self._name, namespace=NAMESPACE), no_restart=False)
 
-    async def term(self) -> int:
+    async def route(self) -> Route:
         """See `HostedLanes`."""
-        return int(await self._ask("ledger_term"))
+        answer: Route = await self._ask("ledger_route")
+        return answer
 
     async def _or_spool(self, answer: Awaitable[Any]) -> Handover:
         try:

@@ -9,12 +9,13 @@ constructor's `start` is recovery: it goes on after the last stream id that SQL 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
-from actors.gate_links import GateLink
-from actors.ledger_links import PeerGate
+from actors.gate_lanes import GateLanes
+from actors.gate_links import GateLink, LanesLink, spool_path
 from actors.rejoin import Rejoin
 from actors.tasks import lifelong
 from resort.clock import SystemClock
@@ -50,20 +51,23 @@ class JournalStanding(msgspec.Struct, frozen=True):
 
 
 class JournalActor:
-    """One per site. `ping` tells life; `drain` waits until SQL holds everything streamed so far."""
+    """One per site. `gates`: each with the first lane of every process that hosts its lanes. `ping` tells life; `drain` waits
+    until SQL holds everything streamed so far."""
 
     def __init__(
         self,
         redis_url: str,
         database_url: str,
         site_name: str,
-        gate_ids: tuple[GateId, ...] = (),
+        gates: Mapping[GateId, Sequence[LaneId]] = MappingProxyType({}),
+        spools: str = "",
         guards: Guards = Guards(),  # noqa: B008 - frozen
     ) -> None:
         self._redis_url = redis_url
         self._database_url = database_url
         self._site_name = site_name
-        self._gate_ids = gate_ids
+        self._gates = gates
+        self._spools = spools
         self._guards = guards
         self._asked = 0  # the term in which the gates decide without the ledger, though it can be reached again
         self._clock = SystemClock()
@@ -84,10 +88,15 @@ class JournalActor:
         self._database = Database(self._database_url)
         self._store = JournalStore(self._database)
         self._books = LedgerBooks(self._database)
-        gates: dict[GateId, PeerGate] = {gate_id: GateLink(gate_id) for gate_id in self._gate_ids}
+        gates = {gate_id: GateLink(gate_id) for gate_id in self._gates}
+        lanes = {
+            gate_id: GateLanes(gate_id, [LanesLink(first, spool_path(self._spools, first)) for first in hosts])
+            for gate_id, hosts in self._gates.items()
+        }
         redis, site, store, books = self._redis, self._site_name, self._store, self._books
         self._rejoin = Rejoin(
             gates,
+            lanes,
             lambda: begin_rebuild(redis, site, store, books, self._clock),
             lambda events: store_past_stream(store, books, events),
             lambda rebuild, term: finish_rebuild(redis, site, store, books, rebuild, term),

@@ -165,13 +165,17 @@ class LaneActor:
         """Decide nowhere."""
         return await self._ledger.hold(term)
 
+    async def resume_ledger(self, term: int) -> None:
+        """Decide on the ledger again."""
+        self._ledger.resume(term)
+
     async def take_route(self, route: Route) -> None:
         """Decide there."""
         self._ledger.take_route(route)
 
-    async def ledger_term(self) -> int:
-        """The term of the lanes' route."""
-        return self._ledger.route.term
+    async def ledger_route(self) -> Route:
+        """Where the lanes decide."""
+        return self._ledger.route
 
     # ---- inside
 

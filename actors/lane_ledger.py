@@ -81,7 +81,8 @@ class LaneLedger:
 
     async def commit_grant(self, grant: GrantIssued, expected: TicketRecord | None, usage: Usage | None) -> Conflict | None:
         """See the port. Raises SpoolFull before anything was stored."""
-        self._spool.check_room()
+        if grant.lane_seq > self._spool.last_seq(grant.lane_id):  # else it is told again, and in the spool already
+            self._spool.check_room()
         with self._counted():
             told = grant
 
@@ -135,8 +136,9 @@ class LaneLedger:
     async def fence(self, term: int) -> Handover:
         """See `HostedLanes`."""
         self._fences += 1
-        if self.route.term < term:
-            self._move(Route("held", term))
+        if self.route.term < term or self.route.kind in ("ledger", "held"):
+            # Anew even if it is held already: what the gate answers to a question of before does not count any more.
+            self._move(Route("held", max(term, self.route.term)))
         await self._spool.flushed()
         return Handover(self._spool.unconfirmed())
 
@@ -147,6 +149,11 @@ class LaneLedger:
             await self._quiet.wait()
         await self._spool.flushed()
         return Handover(self._spool.unconfirmed())
+
+    def resume(self, term: int) -> None:
+        """See `HostedLanes`."""
+        if self.route == Route("held", term):
+            self._move(Route("ledger", term))
 
     def take_route(self, route: Route) -> None:
         """See `HostedLanes`."""

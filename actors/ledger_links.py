@@ -91,12 +91,13 @@ class HomeGate(Protocol):
 class PeerGate(Protocol):
     """A gate as other gates and the journal use it. Raises LedgerUnavailable when it is away."""
 
-    async def collect(self, term: int, home: GateId) -> Handover:
-        """Fence the gate's lanes off the ledger for `term`; what they did to tickets at home at `home`, or `whole`."""
+    async def collect(self, term: int, home: GateId, least: int) -> Handover:
+        """Fence the gate's lanes off the ledger for `term`; what they did to tickets at home at `home`. Or `whole`, unless who
+        asks cannot go back to the ledger as it is: that takes none for whole that came back in a term before `least`."""
         ...
 
-    async def term(self) -> int:
-        """The newest term that the gate knows."""
+    async def route(self) -> Route:
+        """Where the gate lets its lanes decide."""
         ...
 
     async def hold(self, term: int) -> Handover:
@@ -127,12 +128,16 @@ class HostedLanes(Protocol):
         """Decide there from now on: the gate's word is all that counts."""
         ...
 
+    async def resume(self, term: int) -> None:
+        """The ledger is whole again: decide on it, if they hold still in this term. For lanes whose gate is away."""
+        ...
+
     async def end(self) -> None:
         """End a process that answers nobody and still holds its spool, so that what it did can be read. It is started again."""
         ...
 
-    async def term(self) -> int:
-        """The term of the lanes' route."""
+    async def route(self) -> Route:
+        """Where the lanes decide."""
         ...
 
 

@@ -6,44 +6,64 @@ the epoch with the gates' term; let them resume. Whatever fails before the epoch
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from actors.ledger_links import Handover, PeerGate
+from actors.gate_lanes import GateLanes
+from actors.ledger_links import PeerGate
 from resort.clock import Clock, Moment
 from resort.errors import LedgerUnavailable
 from resort.ids import GateId
 from resort.messages import JournalEvent
 from storage.rebuild import Rebuild
 
-AWAY_MS = 10_000.0  # a gate that is away for so long decides alone at most (its lease ran out) and returns by itself
+AWAY_MS = 5_000.0  # a gate that is away for so long is no home any more: its lease (`gate_ledger.LEASE_MS`) ran out
+LAPSE_MS = 3_000.0  # attempts come closer together than this; after it, who was missed may have been back
 _log = logging.getLogger("snowgate.ledger")
 
 
 class Rejoin:
-    """One per journal actor. `begin` writes the tickets as SQL has them; `finish` what came later, and the epoch."""
+    """One per journal actor. `lanes` are those of each gate, asked when their gate is away. `begin` writes the tickets as SQL
+    has them; `finish` what came later, and the epoch."""
 
     def __init__(
         self,
-        gates: dict[GateId, PeerGate],
+        gates: Mapping[GateId, PeerGate],
+        lanes: Mapping[GateId, GateLanes],
         begin: Callable[[], Awaitable[Rebuild]],
         store: Callable[[Sequence[JournalEvent]], Awaitable[object]],
         finish: Callable[[Rebuild, int], Awaitable[object]],
         clock: Clock,
     ) -> None:
         self._gates = gates
+        self._lanes = lanes
         self._begin = begin
         self._store = store
         self._finish = finish
         self._clock = clock
         self._missing: dict[GateId, Moment] = {}
+        self._tried = clock.now()
 
     async def run(self) -> int:
         """One attempt; answers the term in which the ledger is whole again. Raises LedgerUnavailable or DatabaseUnavailable,
         then nothing has changed and it can be tried again."""
+        if self._clock.now().ms_since(self._tried) > LAPSE_MS:
+            self._missing.clear()  # of another loss, long ago
+        try:
+            return await self._attempt()
+        finally:
+            self._tried = self._clock.now()
+
+    async def _attempt(self) -> int:
+        await self._present()  # before the long part, and so that who is away is missed from the first attempt on
         rebuild = await self._begin()
-        gates = await self._present()
-        term = max(await asyncio.gather(*(gate.term() for gate in gates)), default=0)
-        answers = await asyncio.gather(*(gate.hold(term) for gate in gates), return_exceptions=True)
+        present = await self._present()
+        gates = list(present.values())
+        orphans = [lanes for gate_id, lanes in self._lanes.items() if gate_id not in present]
+        routes = await asyncio.gather(*(gate.route() for gate in gates))
+        term = max((route.term for route in routes), default=0)
+        answers = await asyncio.gather(
+            *(_held_by(gate, term) for gate in gates), *(lanes.hold(term) for lanes in orphans), return_exceptions=True
+        )
         try:
             events = _all_events(answers)
             await self._store(events)
@@ -53,32 +73,38 @@ class Rejoin:
             await asyncio.gather(*(gate.release(term) for gate in gates), return_exceptions=True)
             raise
         # Who does not hear it sees the epoch of its term.
-        await asyncio.gather(*(gate.resume(term) for gate in gates), return_exceptions=True)
+        await asyncio.gather(
+            *(gate.resume(term) for gate in gates), *(lanes.resume(term) for lanes in orphans), return_exceptions=True
+        )
         _log.warning("the ledger is whole again in term %s; %s events came from spools", term, len(events))
         return term
 
-    async def _present(self) -> list[PeerGate]:
+    async def _present(self) -> dict[GateId, PeerGate]:
         """The gates to ask. Raises LedgerUnavailable while one is away that may still decide."""
         now = self._clock.now()
-        present: list[PeerGate] = []
+        present: dict[GateId, PeerGate] = {}
         for gate_id, gate in self._gates.items():
             try:
-                await gate.term()
+                await gate.route()
             except LedgerUnavailable:
                 missing = self._missing.setdefault(gate_id, now)
                 if now.ms_since(missing) < AWAY_MS:
                     raise
-                _log.warning("gate %s is away and returns to the ledger later", gate_id)
+                _log.warning("gate %s is away: its lanes are asked without it, and it returns to the ledger later", gate_id)
             else:
                 self._missing.pop(gate_id, None)
-                present.append(gate)
+                present[gate_id] = gate
         return present
 
 
-def _all_events(answers: Sequence[Handover | BaseException]) -> list[JournalEvent]:
+async def _held_by(gate: PeerGate, term: int) -> list[JournalEvent]:
+    return (await gate.hold(term)).events
+
+
+def _all_events(answers: Sequence[list[JournalEvent] | BaseException]) -> list[JournalEvent]:
     events: list[JournalEvent] = []
     for answer in answers:
         if isinstance(answer, BaseException):
             raise answer
-        events += answer.events
+        events += answer
     return events

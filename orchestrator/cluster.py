@@ -89,9 +89,11 @@ def placements(site: Site, stores: Stores) -> list[Placement]:
         lanes.append(Placement(lane_name(lane_ids[0]), LaneActor, (hosting,), 64))
     all_hosts = {lane_id: first for of_gate in hosts.values() for lane_id, first in of_gate.items()}
     redis_url, database_url, name = stores.redis_url, stores.database_url, stores.site_name
-    shards, gate_ids = site.runtime.pricing_shards, tuple(gate.id for gate in site.gates)
+    shards = site.runtime.pricing_shards
+    processes = {gate.id: tuple(sorted(set(hosts[gate.id].values()))) for gate in site.gates}
+    journal = (redis_url, database_url, name, processes, str(stores.spools), stores.drill.guards)
     return [
-        Placement(JOURNAL, JournalActor, (redis_url, database_url, name, gate_ids, stores.drill.guards), 64),
+        Placement(JOURNAL, JournalActor, journal, 64),
         *(Placement(gate_name(gate.id), GateActor, (_gate(site, gate, hosts[gate.id], stores),), 1000) for gate in site.gates),
         *lanes,
         *(Placement(pricing_name(shard), PricingActor, (shard, shards, site, database_url), 1000) for shard in range(shards)),

@@ -1,4 +1,5 @@
-"""What the ledger is rebuilt from, as SQL has it: each ticket with its usage, each lane with its memory. Reading only.
+"""What the ledger is rebuilt from, as SQL has it: each ticket with its usage, each lane with its memory. Reading only, but for
+the ledger's term, which no ledger that lost its memory may begin anew.
 
 Tickets are read in order of their ids, each page with its own events, so that a season's journal needs no more memory than a
 page; usage is folded in whatever order events were stored (`resort/access/reconcile.py`).
@@ -28,8 +29,10 @@ from resort.messages import (
 from resort.ports import LaneMemory, accounted
 from storage.database import Database
 from storage.orders_sql import TicketStore
+from storage.site_meta import SiteMeta
 from storage.tables import journal
 
+LEDGER_TERM = "ledger term"  # the key in `site_meta`
 PAGE = 500  # tickets
 LANES = 100  # asked about at once
 LANE_PAGE = 20  # events of a lane: what is looked for is seldom far
@@ -47,6 +50,15 @@ class LedgerBooks:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._tickets = TicketStore(db)
+        self._meta = SiteMeta(db)
+
+    async def latest_term(self) -> int:
+        """The term of the newest ledger that was ever whole, 0 when there was none."""
+        return int(await self._meta.get(LEDGER_TERM) or 0)
+
+    async def note_term(self, term: int) -> None:
+        """A ledger is about to be whole in this term."""
+        await self._meta.put(LEDGER_TERM, str(term))
 
     async def tickets(self) -> AsyncIterator[BookedTicket]:
         """Every ticket, by id."""

@@ -132,6 +132,9 @@ async def finish_rebuild(
         await _write_lanes(redis, keys, await books.lane_memories())
         stored = await journal.last_stream_id()
         await _advance_stream(redis, keys, stored)
+        # In SQL first: a gate that starts while the ledger does not answer begins a term above it.
+        term = max(term, await books.latest_term())
+        await books.note_term(term)
         await redis.set(keys.epoch, f"{rebuild.version} {stored} {term}")
     except (RedisError, OSError, TimeoutError) as error:
         raise _unavailable(error) from error

@@ -41,6 +41,10 @@ class ReplicaSource:
         """The term of the whole ledger; None when it has lost its memory. Raises LedgerUnavailable."""
         return await ledger_term(self._probing, self._site)
 
+    async def latest_term(self) -> int:
+        """The term of the newest ledger that was ever whole, as SQL knows it. Raises DatabaseUnavailable."""
+        return await self._books.latest_term()
+
     async def load(self, today: date) -> tuple[TicketReplica, str]:
         """Everything the ledger has of today and later, and the stream id after which to follow. Raises LedgerUnavailable."""
         replica = TicketReplica()

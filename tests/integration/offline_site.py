@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+from actors.gate_lanes import GateLanes
 from actors.gate_ledger import GateLedger
 from actors.lane_ledger import LaneLedger
 from actors.ledger_links import Handover, HomeGate, PeerGate, Route
@@ -50,11 +51,17 @@ GRANTED = "granted"
 
 class Source(ReplicaSource):
     """`blind`: this gate alone does not reach the ledger. `deaf`: its copy does not follow the stream any more.
-    `bookless`: it is told that SQL has nothing new."""
+    `bookless`: it is told that SQL has nothing new. `termless`: SQL does not tell it the ledger's latest term."""
 
     blind = False
     deaf = False
     bookless = False
+    termless = False
+
+    async def latest_term(self) -> int:
+        if self.termless:
+            raise DatabaseUnavailable("The database", "it is away")
+        return await super().latest_term()
 
     async def stored_past(self, numbers: Mapping[LaneId, int]) -> list[TicketEvent]:
         return [] if self.bookless else await super().stored_past(numbers)
@@ -95,11 +102,11 @@ class Gate:
     async def memory(self, lane_id: LaneId) -> LaneMemory:
         return await self._there().memory(lane_id)
 
-    async def collect(self, term: int, home: GateId) -> Handover:
-        return await self._there().collect(term, home)
+    async def collect(self, term: int, home: GateId, least: int) -> Handover:
+        return await self._there().collect(term, home, least)
 
-    async def term(self) -> int:
-        return await self._there().term()
+    async def route(self) -> Route:
+        return self._there().route
 
     async def hold(self, term: int) -> Handover:
         return await self._there().hold(term)
@@ -109,6 +116,38 @@ class Gate:
 
     async def release(self, term: int) -> None:
         await self._there().release(term)
+
+
+class Between:
+    """One gate as another one reaches it."""
+
+    def __init__(self, site: "OfflineSite", asker: GateId, asked: GateId) -> None:
+        self._site, self._asker, self._asked = site, asker, asked
+
+    async def collect(self, term: int, home: GateId, least: int) -> Handover:
+        gate = self._there()
+        if (stalled := self._site.stalled.get((self._asker, self._asked))) is not None:
+            await stalled.wait()
+        answer = await gate.collect(term, home, least)
+        self._site.handed_over.add((self._asked, self._asker))
+        return answer
+
+    async def route(self) -> Route:
+        return await self._there().route()
+
+    async def hold(self, term: int) -> Handover:
+        return await self._there().hold(term)
+
+    async def resume(self, term: int) -> None:
+        await self._there().resume(term)
+
+    async def release(self, term: int) -> None:
+        await self._there().release(term)
+
+    def _there(self) -> Gate:
+        if {self._asker, self._asked} & self._site.apart:
+            raise LedgerUnavailable("The gate", "it is cut off from the others")
+        return self._site.gates[self._asked]
 
 
 class Lanes:
@@ -136,27 +175,34 @@ class Lanes:
     async def hold(self, term: int) -> Handover:
         return await self.ledger.hold(term) if self.ledger is not None else await self._or_spool()
 
+    async def resume(self, term: int) -> None:
+        if self.ledger is not None:
+            self.ledger.resume(term)
+
     async def take_route(self, route: Route) -> None:
         if self.ledger is None:
             raise LedgerUnavailable("The lanes", "they are away")
         self.ledger.take_route(route)
 
-    async def term(self) -> int:
+    async def route(self) -> Route:
         if self.ledger is None:
             raise LedgerUnavailable("The lanes", "they are away")
-        return self.ledger.route.term
+        return self.ledger.route
 
 
 class Journal:
     """What the journal actor does, without its process."""
 
-    def __init__(self, database: Database, url: str, gates: dict[GateId, PeerGate]) -> None:
+    def __init__(
+        self, database: Database, url: str, gates: Mapping[GateId, PeerGate], doors: Mapping[GateId, Sequence[Lanes]]
+    ) -> None:
         self.store = JournalStore(database)
         self.books = LedgerBooks(database)
         self.redis = connect(url)
         clock = SystemClock()
         self._rejoin = Rejoin(
             gates,
+            {gate_id: GateLanes(gate_id, lanes) for gate_id, lanes in doors.items()},
             lambda: begin_rebuild(self.redis, SITE, self.store, self.books, clock),
             lambda events: store_past_stream(self.store, self.books, events),
             self._finish,
@@ -166,6 +212,7 @@ class Journal:
         self.may_finish = asyncio.Event()
         self.may_finish.set()
         self.asked = asyncio.Event()
+        self.idle = False  # it does not hear what the gates ask
         self.term = 0
         self.task = asyncio.create_task(self._run(), name="journal")
 
@@ -177,8 +224,9 @@ class Journal:
         return {event.lane_id: event.lane_seq for event in events}
 
     async def rejoin(self, term: int) -> None:
-        self.term = max(self.term, term)
-        self.asked.set()
+        if not self.idle:
+            self.term = max(self.term, term)
+            self.asked.set()
 
     async def drain(self) -> None:
         stream = JournalStream(self.redis, SITE)
@@ -290,9 +338,12 @@ class OfflineSite:
         self.centrals: dict[GateId, RedisLedger] = {}
         self.sources: dict[GateId, Source] = {}
         self.handover = True
+        self.apart: set[GateId] = set()  # neither reach other gates nor are reached by them
+        self.stalled: dict[tuple[GateId, GateId], asyncio.Event] = {}  # by who asks whom: asked only when this is set
+        self.handed_over: set[tuple[GateId, GateId]] = set()  # who to whom, or told that it need not
 
     async def open(self) -> None:
-        self.journal = Journal(self.database, self.url, dict(self.gates))
+        self.journal = Journal(self.database, self.url, self.gates, self.doors)
         for gate_id in GATES:
             await self.start_gate(gate_id)
         for gate_id, doors in self.doors.items():
@@ -306,7 +357,7 @@ class OfflineSite:
         lane_ids = [LaneId(f"{gate}-{n}") for gate in GATES for n in (1, 2)]
         source = self.sources[gate_id] = Source(SITE, connect(url), connect(url), LedgerBooks(self.database), lane_ids)
         central = self.centrals[gate_id] = RedisLedger(connect(url), SITE)
-        peers: dict[GateId, PeerGate] = {other: gate for other, gate in self.gates.items() if other != gate_id}
+        peers: dict[GateId, PeerGate] = {other: Between(self, gate_id, other) for other in self.gates if other != gate_id}
         ledger = GateLedger(
             self.site,
             gate_id,
@@ -337,7 +388,7 @@ class OfflineSite:
         keeper = SpoolKeeper(spool, [lane_id], central, self.journal, self.clock, lambda: ledger.route.kind == "ledger")
         ledger = LaneLedger(central, keeper, homes, gate_id, self.clock, Route("held", 0))
         keeper.start()
-        lane = Lane(lane_id, gate_id, ledger, keeper, central)
+        lane = Lane(lane_id, gate_id, ledger, keeper, central, seq=keeper.last_seq(lane_id))
         gate = self.gates[gate_id].ledger
         assert gate is not None
         ledger.take_route(gate.route)

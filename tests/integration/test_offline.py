@@ -1,12 +1,7 @@
 """The ledger lost and found: single use holds among the gates, and nothing that happened meanwhile is forgotten."""
 
 import asyncio
-import os
-import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -20,105 +15,8 @@ from resort.messages import GrantIssued, LaneChanged
 from resort.site import OfflineSite as OfflinePolicy
 from resort.site import Site
 from storage.database import Database
-from storage.migrate import upgrade
-from storage.redis_client import connect
-from storage.redis_ledger import LedgerKeys
-from storage.valkey_server import ValkeyServer
-from tests.integration.offline_site import GATES, GRANTED, SITE, Lane, OfflineSite, opened
-
-KEYS = LedgerKeys(SITE)
-
-
-@dataclass
-class Store:
-    """A Valkey that can be taken away: stopped for good, or frozen."""
-
-    server: ValkeyServer
-    folder: Path
-
-    @property
-    def url(self) -> str:
-        return self.server.url
-
-    async def kill(self) -> None:
-        """Take it away until `start`."""
-        pid = self.server.pid
-        assert pid is not None
-        os.kill(pid, signal.SIGKILL)
-        await self.server.stop()
-
-    @contextmanager
-    def frozen(self) -> Iterator[None]:
-        """It accepts connections and answers nothing for the block."""
-        pid = self.server.pid
-        assert pid is not None
-        os.kill(pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(pid, signal.SIGCONT)
-
-    async def start(self, *, empty: bool = False) -> None:
-        """Bring it back, with what its append-only file still has, or with nothing; fenced either way."""
-        if empty:
-            for part in (self.folder / "data").rglob("*.aof*"):
-                part.unlink()
-        await self.server.start()
-        client = connect(self.url)
-        await client.delete(KEYS.epoch)
-        await client.aclose()
-
-
-@pytest.fixture
-async def store(short_folder: Path) -> AsyncIterator[Store]:
-    server = ValkeyServer(short_folder / "data", short_folder / "s.sock")
-    await server.start()
-    client = connect(server.url)
-    await client.set(KEYS.epoch, "1 0-0 0")
-    await client.aclose()
-    yield Store(server, short_folder)
-    await server.stop()
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    url = f"sqlite:///{tmp_path}/snowgate.db"
-    await upgrade(url)
-    database = Database(url)
-    yield database
-    await database.dispose()
-
-
-@pytest.fixture
-def site(demo_site: Site, store: Store, database: Database, tmp_path: Path) -> OfflineSite:
-    return OfflineSite(demo_site, tmp_path, store.url, database)
-
-
-async def show_everywhere(site: OfflineSite, tickets: list[TicketId]) -> Counter[TicketId]:
-    """Each ticket at every lane at once; how often each was granted by anybody so far."""
-
-    async def show(lane: Lane, ticket: TicketId) -> None:
-        while True:
-            try:
-                await lane.show(ticket)
-                return
-            except LedgerUnavailable:
-                await asyncio.sleep(0.02)
-
-    async def work(lane: Lane) -> None:
-        for ticket in tickets:
-            await show(lane, ticket)
-
-    await asyncio.gather(*(work(lane) for lane in site.lanes))
-    return turns(site)
-
-
-def turns(site: OfflineSite) -> Counter[TicketId]:
-    return Counter(ticket for lane in site.lanes for ticket in lane.turned)
-
-
-def at(site: OfflineSite, kind: str) -> bool:
-    return all(lane.ledger.route.kind == kind for lane in site.lanes)
+from tests.integration.offline_site import GATES, GRANTED, OfflineSite, opened
+from tests.integration.offline_store import Store, at, show_everywhere
 
 
 async def used_in(redis: Redis, site: OfflineSite, tickets: list[TicketId]) -> list[int]:
