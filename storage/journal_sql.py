@@ -68,7 +68,8 @@ class JournalStore:
 
         A grant that comes by the stream after its lane told later numbers past it was given up by that lane: a ledger that was
         frozen carried it out when it thawed, unheard. It never opened anything and is not stored. (A grant that was heard of is
-        in the lane's spool, and so was told before those numbers.)
+        in the lane's spool, and so was told before those numbers; one that a lane found in the ledger when it started is not,
+        but its outcome counts as a use of the ticket all the same.)
         """
         new = 0
         async with self._db.write() as connection:

@@ -6,8 +6,9 @@ page; usage is folded in whatever order events were stored (`resort/access/recon
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, exists, func, or_, select
 
 from resort.access.entitlement import Entitlement, Usage
 from resort.access.reconcile import fold_usage
@@ -36,7 +37,8 @@ LEDGER_TERM = "ledger term"  # the key in `site_meta`
 PAGE = 500  # tickets
 LANES = 100  # asked about at once
 LANE_PAGE = 20  # events of a lane: what is looked for is seldom far
-_GRANTS = [kind.__name__ for kind in (GrantIssued, PassageConfirmed, GrantReleased, GrantOutcomeUnknown)]
+_OUTCOMES = [kind.__name__ for kind in (PassageConfirmed, GrantReleased, GrantOutcomeUnknown)]
+_GRANTS = [GrantIssued.__name__, *_OUTCOMES]
 _TELL_IN = [kind.__name__ for kind in (GrantIssued, PassageConfirmed, GrantReleased, PassageUncontrolled, LaneChanged)]
 _TELL_OUT = [kind.__name__ for kind in (PassageOut, LaneChanged)]
 _UNUSED = Usage()
@@ -104,6 +106,22 @@ class LedgerBooks:
     async def entitlement(self, ticket_id: TicketId) -> Entitlement | None:
         """What a ticket allows, None when it was never sold."""
         return await self._tickets.entitlement(ticket_id)
+
+    async def grants_left_behind(self, since: datetime) -> list[GrantIssued]:
+        """Grants on tickets since then without outcome that their lanes know nothing of: they granted again later, and lanes
+        settle one before the next; or they gave the number to something else."""
+        outcome, later = journal.alias(), journal.alias()
+        of_grant = (outcome.c.ticket_id == journal.c.ticket_id) & (outcome.c.grant_id == journal.c.grant_id)
+        settled = exists().where(of_grant, outcome.c.kind.in_(_OUTCOMES))
+        granted_again = (later.c.lane_seq > journal.c.lane_seq) & (later.c.kind == GrantIssued.__name__)
+        numbered_again = (later.c.lane_seq == journal.c.lane_seq) & (later.c.event_id != journal.c.event_id)
+        went_on = exists().where(later.c.lane_id == journal.c.lane_id, or_(granted_again, numbered_again))
+        open_grants = select(journal.c.body).where(
+            journal.c.at >= since, journal.c.kind == GrantIssued.__name__, journal.c.ticket_id.is_not(None), ~settled, went_on
+        )
+        async with self._db.read() as connection:
+            bodies = [body for (body,) in await connection.execute(open_grants)]
+        return [event for event in map(decode_event, bodies) if isinstance(event, GrantIssued)]
 
     async def lane_memories(self) -> dict[LaneId, LaneMemory]:
         """What each lane that ever told anything needs to know when it starts."""

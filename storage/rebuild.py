@@ -12,6 +12,7 @@ lanes, and at last the epoch. Between them gates tell SQL what they did, and dec
 import logging
 import secrets
 from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +22,17 @@ from redis.exceptions import RedisError
 
 from resort.clock import Clock
 from resort.errors import LedgerUnavailable
-from resort.ids import LaneId
-from resort.messages import encode_event
+from resort.ids import EventId, GrantId, LaneId
+from resort.messages import GrantOutcomeUnknown, encode_event
 from resort.ports import LaneMemory
-from storage.journal_sql import JournalStore
+from storage.journal_sql import PAST_STREAM, JournalStore
 from storage.journal_stream import FIRST, JournalStream, stream_order
 from storage.ledger_books import BookedTicket, LedgerBooks
 from storage.past_stream import store_spools
 from storage.redis_ledger import LedgerKeys
 
 BATCH = 500
+LEFT_BEHIND = timedelta(days=2)  # those from before were settled by rebuilds before
 _log = logging.getLogger("snowgate.ledger")
 
 
@@ -47,7 +49,8 @@ async def recover_ledger(
     redis: Redis, site: str, journal: JournalStore, books: LedgerBooks, clock: Clock, spools: Path
 ) -> int | None:
     """Before a site opens: bring what streams and spools hold into SQL, and rebuild the ledger if it has lost anything. A
-    ledger whose stream looks whole may still lack its newest entries, if SQL had not taken them; the spools have them.
+    ledger whose stream looks whole may still lack its newest entries, if SQL had not taken them; the spools have them. And it
+    may lack what gates decided without it until the site was closed; SQL knows higher numbers of their lanes then.
 
     Answers and raises as `ensure_ledger` does.
     """
@@ -57,7 +60,8 @@ async def recover_ledger(
     new = await store_spools(journal, books, spools)
     if new:
         _log.warning("%s events were in spools only", new)
-    return await ensure_ledger(redis, site, journal, books, clock, doubted=new > 0)
+    doubted = new > 0 or await _is_behind(redis, site, await books.lane_memories())
+    return await ensure_ledger(redis, site, journal, books, clock, doubted=doubted)
 
 
 async def ensure_ledger(
@@ -97,6 +101,19 @@ async def is_whole(redis: Redis, site: str, stored: str) -> bool:
         raise _unavailable(error) from error
 
 
+async def _is_behind(redis: Redis, site: str, memories: Mapping[LaneId, LaneMemory]) -> bool:
+    """Whether the ledger lacks events of lanes that SQL has."""
+    keys = LedgerKeys(site)
+    pipeline = redis.pipeline(transaction=False)
+    for lane_id in memories:
+        pipeline.hget(keys.lane(lane_id), "s")
+    try:
+        numbers: list[Any] = await pipeline.execute()
+    except (RedisError, OSError, TimeoutError) as error:
+        raise _unavailable(error) from error
+    return any(memory.last_seq > int(number or 0) for memory, number in zip(memories.values(), numbers, strict=True))
+
+
 async def begin_rebuild(redis: Redis, site: str, journal: JournalStore, books: LedgerBooks, clock: Clock) -> Rebuild:
     """Put up the fence, store what the stream still holds, and write every ticket. Raises LedgerUnavailable or
     DatabaseUnavailable; begin anew then."""
@@ -106,6 +123,7 @@ async def begin_rebuild(redis: Redis, site: str, journal: JournalStore, books: L
         # Whatever the stream still holds belongs into SQL before usage is folded: only the epoch may have been lost. From its
         # very beginning, as ids of a stream that lost its tail may lie before what SQL has.
         await _store_stream(redis, site, journal, FIRST)
+        await _settle_left_behind(journal, books, clock)
         since = await journal.last_seq()
         # A fresh starting version: a lane that still holds a record from before the loss can never compare equal.
         # Random within the millisecond, so that not even a clock that was set back meets the same number again.
@@ -140,6 +158,25 @@ async def finish_rebuild(
         raise _unavailable(error) from error
     _log.info("the ledger was rebuilt from SQL: %s tickets, %s of them again, term %s", rebuild.tickets, written, term)
     return written
+
+
+async def _settle_left_behind(journal: JournalStore, books: LedgerBooks, clock: Clock) -> None:
+    """Nobody tells any more what became of a grant that a ledger carried out unheard and whose lane went on without it: its
+    ticket would be in use for ever."""
+    now = clock.now().at
+    for grant in await books.grants_left_behind(now - LEFT_BEHIND):
+        told = GrantOutcomeUnknown(
+            event_id=EventId(f"left-behind-{grant.event_id}"),
+            caused_by=grant.event_id,
+            at=now,
+            gate_id=grant.gate_id,
+            lane_id=grant.lane_id,
+            grant_id=GrantId(grant.event_id),
+            ticket_id=grant.ticket_id,
+            detail="its lane never heard of it",
+        )
+        _log.warning("grant %s was left behind by lane %s: its outcome is unknown", grant.event_id, grant.lane_id)
+        await journal.store([(PAST_STREAM, told)])
 
 
 async def _store_stream(redis: Redis, site: str, journal: JournalStore, last: str) -> None:

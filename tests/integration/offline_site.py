@@ -40,7 +40,7 @@ from storage.rebuild import Rebuild, begin_rebuild, finish_rebuild
 from storage.redis_client import connect
 from storage.redis_ledger import RedisLedger, ledger_term
 from storage.replica_source import ReplicaSource
-from storage.spool import Spool, read_spool
+from storage.spool import MAX_BYTES, Spool, read_spool
 
 SITE = "offline"
 DAY = date(2026, 12, 1)
@@ -338,6 +338,7 @@ class OfflineSite:
         self.centrals: dict[GateId, RedisLedger] = {}
         self.sources: dict[GateId, Source] = {}
         self.handover = True
+        self.spool_bytes = MAX_BYTES
         self.apart: set[GateId] = set()  # neither reach other gates nor are reached by them
         self.stalled: dict[tuple[GateId, GateId], asyncio.Event] = {}  # by who asks whom: asked only when this is set
         self.handed_over: set[tuple[GateId, GateId]] = set()  # who to whom, or told that it need not
@@ -383,7 +384,7 @@ class OfflineSite:
         door = self.doors[gate_id][number]
         lane_id = LaneId(f"{gate_id}-{number + 1}")
         central = RedisLedger(connect(self.url), SITE)
-        spool = Spool.open(door.path)
+        spool = Spool.open(door.path, self.spool_bytes)
         homes: dict[GateId, HomeGate] = dict(self.gates)
         keeper = SpoolKeeper(spool, [lane_id], central, self.journal, self.clock, lambda: ledger.route.kind == "ledger")
         ledger = LaneLedger(central, keeper, homes, gate_id, self.clock, Route("held", 0))

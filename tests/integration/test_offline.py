@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from actors.ledger_links import Route
-from resort.errors import LedgerUnavailable
+from resort.errors import LedgerUnavailable, SpoolFull
 from resort.ids import TicketId
 from resort.messages import GrantIssued, LaneChanged
 from resort.site import OfflineSite as OfflinePolicy
@@ -214,6 +214,24 @@ async def test_a_frozen_lane_does_not_keep_the_others_from_deciding(site: Offlin
         counts = await show_everywhere(site, [ticket, other])
         assert counts[ticket] == 0
         assert counts[other] == 1
+
+
+async def test_a_lane_killed_with_a_full_spool_starts_again(site: OfflineSite) -> None:
+    site.spool_bytes = 1 << 20
+    async with opened(site):
+        [ticket] = await site.sell(1)
+        lane = site.lanes[0]
+        assert await lane.show(ticket) == GRANTED
+        while lane.spool.percent_used < 100:
+            long = LaneChanged(**lane.head("changed"), state="closed", detail="x" * 2_000)  # type: ignore[arg-type]
+            await lane.spool.append([long])
+        with pytest.raises(SpoolFull):
+            lane.spool.check_room()
+        await site.stop_lane(lane)
+        again = await site.start_lane(lane.gate_id, 0)
+        memory = await again.ledger.lane_memory(again.lane_id)
+        assert memory.last_seq == lane.seq
+        assert memory.open_grant is None
 
 
 def _with_policy(site: Site, policy: OfflinePolicy) -> Site:

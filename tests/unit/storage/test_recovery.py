@@ -6,6 +6,7 @@ import pytest
 
 from resort.access.entitlement import Usage
 from resort.errors import LedgerUnavailable
+from resort.messages import GrantOutcomeUnknown
 from resort.ports import LaneMemory
 from storage.ledger_books import LedgerBooks
 from storage.rebuild import begin_rebuild, finish_rebuild
@@ -143,3 +144,35 @@ async def test_a_stream_that_is_only_behind_is_stored_and_not_rebuilt(books: Boo
 
 async def test_without_any_spool_a_site_opens(books: Books, tmp_path: Path) -> None:
     assert await books.recover(tmp_path / "nothing there") is None
+
+
+async def test_what_gates_decided_without_the_ledger_until_the_site_was_closed_is_in_it_when_it_opens(
+    books: Books, tmp_path: Path
+) -> None:
+    await a_morning(books)
+    await books.store()
+    grant = a_grant(FRESH, NORTH, 40)
+    await books.journal.store([("", grant), ("", a_passage(grant))])  # past the stream; the spools are empty again
+    assert await books.ensure() is None, "its stream looks whole"
+    assert await books.recover(tmp_path / "spool") == len(TICKETS)
+    assert (await books.record(FRESH)).usage == ONCE
+
+
+@pytest.mark.parametrize("granted_since", [False, True])
+async def test_a_grant_that_its_lane_never_heard_of_does_not_keep_its_ticket_in_use(books: Books, granted_since: bool) -> None:
+    """The ledger froze with it, the lane was killed and went on at the gates, and then the ledger carried it out."""
+    unheard = a_grant(FRESH, NORTH, 40)
+    again, other = replace(a_change("c1", NORTH), lane_seq=unheard.lane_seq), a_grant(OPEN, NORTH, 40)
+    under_way = a_grant(USED, EAST, 50)
+    await books.journal.store([("5-0", unheard)])
+    await books.journal.store([("", again), ("", under_way)])
+    if granted_since:
+        await books.journal.store([("", other), ("", a_passage(other))])
+    for _ in range(2):
+        await books.redis.flushall()
+        await books.ensure()
+        assert (await books.record(FRESH)).usage.open_grant is None
+        assert (await books.record(FRESH)).usage.used == 1
+        assert (await books.record(USED)).usage.open_grant == under_way.event_id
+        told = [stored.event for stored in await books.journal.events_after(0, 100)]
+        assert [event.grant_id for event in told if isinstance(event, GrantOutcomeUnknown)] == [unheard.event_id]
