@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from actors.gate_peers import quietly
@@ -25,7 +26,7 @@ class GateLanes:
 
     async def routes(self) -> list[Route | None]:
         """Where they decide; None: away."""
-        return await asyncio.gather(*(quietly(lanes.route()) for lanes in self._lanes))
+        return await asyncio.gather(*(quietly(lanes.route) for lanes in self._lanes))
 
     async def collect(self, term: int) -> list[JournalEvent]:
         """Fence them for `term`; what they did. One asking at a time serves everybody who asks for the same term. Raises
@@ -41,7 +42,7 @@ class GateLanes:
 
     async def resume(self, term: int) -> None:
         """Let those that hold still in this term decide on the ledger: their gate is away."""
-        await asyncio.gather(*(quietly(lanes.resume(term)) for lanes in self._lanes))
+        await asyncio.gather(*(quietly(partial(lanes.resume, term)) for lanes in self._lanes))
 
     async def take_route(self, route: Route) -> None:
         """Tell where to decide; one that is away asks when it starts."""
@@ -50,14 +51,14 @@ class GateLanes:
             outdated, self._collecting = self._collecting[1], None
             self._outdated.add(outdated)
             outdated.add_done_callback(self._forget)
-        await asyncio.gather(*(quietly(lanes.take_route(route)) for lanes in self._lanes))
+        await asyncio.gather(*(quietly(partial(lanes.take_route, route)) for lanes in self._lanes))
 
     async def end_hung(self) -> None:
         """What a frozen process did, nobody can read while it lives: for its sake no gate of the site could decide."""
         for lanes in self._lanes:
-            if await quietly(lanes.route()) is None:
+            if await quietly(lanes.route) is None:
                 _log.error("gate %s: lanes that do not answer are ended, as their tickets are needed", self._gate_id)
-                await quietly(lanes.end())
+                await quietly(lanes.end)
 
     async def close(self) -> None:
         """End what is being asked."""

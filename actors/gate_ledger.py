@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from actors.gate_lanes import GateLanes
 from actors.gate_peers import GatePeers, any_at_ledger, highest_term, quietly
@@ -255,8 +256,10 @@ class GateLedger:
         if whole is not None and whole >= self._least:
             return await self._return(whole)  # nobody can have taken over without this gate, which has not handed over
         held, began = self.route, self._clock.now()
-        asking = self._peers.collect(held.term, self._least) if self._handover else _no_answers()
-        own, answers = await asyncio.gather(quietly(self._lanes.collect(held.term)), asking)
+        own, answers = await asyncio.gather(
+            quietly(partial(self._lanes.collect, held.term)),
+            self._peers.collect(held.term, self._least) if self._handover else _no_answers(),
+        )
         if self.route is not held:
             return
         if own is not None and all(answer is not None and not answer.whole for answer in answers):
@@ -333,7 +336,7 @@ class GateLedger:
         now = self._clock.now()
         if self._probe.answered and (self._rejoined is None or now.ms_since(self._rejoined) > REJOIN_EVERY_MS):
             self._rejoined = now
-            await quietly(self._journal.rejoin(self.route.term))
+            await quietly(partial(self._journal.rejoin, self.route.term))
 
     async def _return(self, whole: int) -> None:
         """Back to a ledger that others went on with: what was done here goes into it first."""

@@ -1,7 +1,8 @@
 """The other gates of the site as one gate asks them: all at once, none for longer than a moment."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 from actors.ledger_links import Handover, PeerGate, Route
@@ -25,11 +26,11 @@ class GatePeers:
 
     async def routes(self) -> list[Route | None]:
         """How they stand."""
-        return await asyncio.gather(*(quietly(peer.route()) for peer in self._peers))
+        return await asyncio.gather(*(quietly(peer.route) for peer in self._peers))
 
     async def collect(self, term: int, least: int) -> list[Handover | None]:
         """What their lanes did with tickets that are at home here, see `PeerGate`."""
-        return await asyncio.gather(*(quietly(peer.collect(term, self._own, least)) for peer in self._peers))
+        return await asyncio.gather(*(quietly(partial(peer.collect, term, self._own, least)) for peer in self._peers))
 
 
 def highest_term(routes: Sequence[Route | None]) -> int:
@@ -42,10 +43,10 @@ def any_at_ledger(routes: Sequence[Route | None]) -> bool:
     return any(route is not None and route.kind == "ledger" for route in routes)
 
 
-async def quietly(call: Awaitable[T]) -> T | None:
+async def quietly(ask: Callable[[], Awaitable[T]]) -> T | None:
     """The answer, None when who was asked is away."""
     try:
         async with asyncio.timeout(PEER_S):
-            return await call
+            return await ask()
     except (LedgerUnavailable, TimeoutError):
         return None

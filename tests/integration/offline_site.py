@@ -23,7 +23,7 @@ from resort.access.usage import use
 from resort.clock import SystemClock
 from resort.errors import DatabaseUnavailable, LedgerUnavailable
 from resort.ids import EventId, GateId, GrantId, LaneId, OrderId, RandomIds, ScanId, TicketId
-from resort.messages import GrantIssued, JournalEvent, PassageConfirmed, TicketEvent
+from resort.messages import GrantIssued, GrantOutcome, GrantOutcomeUnknown, JournalEvent, PassageConfirmed, TicketEvent
 from resort.orders import OrderState
 from resort.ports import Conflict, LaneMemory
 from resort.pricing import QuoteRequest, make_quote
@@ -303,7 +303,17 @@ class Lane:
         await self.settle(passage, TicketRecord(record.version + 1, record.entitlement, usage))
         return GRANTED
 
-    async def settle(self, passage: PassageConfirmed, record: TicketRecord | None) -> None:
+    async def recover(self) -> None:
+        """As a lane does that starts: a grant without outcome is of unknown outcome."""
+        memory = await self.ledger.lane_memory(self.lane_id)
+        self.seq = max(self.seq, memory.last_seq)
+        grant = memory.open_grant
+        if grant is not None and grant.ticket_id is not None:
+            head = self.head("unknown") | {"grant_id": GrantId(grant.event_id), "ticket_id": grant.ticket_id}
+            unknown = GrantOutcomeUnknown(**head, detail="")  # type: ignore[arg-type]
+            await self.settle(unknown, await self.ledger.find(grant.ticket_id))
+
+    async def settle(self, passage: GrantOutcome, record: TicketRecord | None) -> None:
         """As a lane does: until it is stored."""
         while record is not None and record.usage.open_grant == passage.grant_id:
             try:

@@ -48,15 +48,22 @@ class Store:
         finally:
             os.kill(pid, signal.SIGCONT)
 
-    async def start(self, *, empty: bool = False) -> None:
-        """Bring it back, with what its append-only file still has, or with nothing; fenced either way."""
+    async def wipe(self) -> None:
+        """Let it forget everything."""
+        client = connect(self.url)
+        await client.flushall()
+        await client.aclose()
+
+    async def start(self, *, empty: bool = False, fenced: bool = True) -> None:
+        """Bring it back, with what its append-only file still has, or with nothing; fenced as our own one is."""
         if empty:
             for part in (self.folder / "data").rglob("*.aof*"):
                 part.unlink()
         await self.server.start()
-        client = connect(self.url)
-        await client.delete(KEYS.epoch)
-        await client.aclose()
+        if fenced:
+            client = connect(self.url)
+            await client.delete(KEYS.epoch)
+            await client.aclose()
 
 
 async def show_everywhere(site: OfflineSite, tickets: list[TicketId]) -> Counter[TicketId]:
