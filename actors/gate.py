@@ -8,6 +8,7 @@ central ledger is lost it decides on the tickets that it is the home of (`actors
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -191,9 +192,9 @@ class GateActor:
         """Lanes tell that the ledger does not answer."""
         return await self._ledger.lost(route)
 
-    async def ledger_route(self) -> Route:
+    async def ledger_route(self, asker: GateId | None = None) -> Route:
         """Where its lanes decide."""
-        return self._ledger.route
+        return self._ledger.tell_route(asker)
 
     async def home_find(self, route: Route, ticket_id: TicketId) -> TicketRecord | None:
         """The ticket as it stands here."""
@@ -211,9 +212,9 @@ class GateActor:
         """Fence the lanes, hand over what they did."""
         return await self._ledger.collect(term, home, least)
 
-    async def hold(self, term: int) -> Handover:
+    async def hold(self, term: int, without: Sequence[GateId] = ()) -> Handover:
         """Hold the lanes still, hand over what they did."""
-        return await self._ledger.hold(term)
+        return await self._ledger.hold(term, without)
 
     async def resume(self, term: int) -> None:
         """Back to the ledger."""

@@ -81,6 +81,7 @@ class GateLedger:
         self._returning = False  # held still for the journal, which gives the tickets back
         self._since = self._left = clock.now()  # of the present route; when the ledger was left
         self._heard_all = clock.now()  # all peers answered then
+        self._asked_by: dict[GateId, Moment] = {}  # when other gates asked how this one stands
         self._rejoined: Moment | None = None
         self._probe = LedgerProbe(source)
         self._tasks: list[asyncio.Task[None]] = []
@@ -169,9 +170,18 @@ class GateLedger:
         self._least = max(self._least, term)
         return Handover([event for event in events if _is_home(event, home, self._peers.gate_ids)])
 
-    async def hold(self, term: int) -> Handover:
+    def tell_route(self, asker: GateId | None) -> Route:
+        """See the link."""
+        if asker is not None:
+            self._asked_by[asker] = self._clock.now()
+        return self.route
+
+    async def hold(self, term: int, without: Sequence[GateId] = ()) -> Handover:
         """See the link. Homes go on answering what is under way at other gates' lanes, which wait for it before they hold."""
-        at = self.route
+        at, now = self.route, self._clock.now()
+        for gate_id in without:
+            if (asked := self._asked_by.get(gate_id)) is not None and now.ms_since(asked) <= LEASE_MS:
+                raise LedgerUnavailable("The gate", f"gate {gate_id} is away for the journal only")
         if not (at == Route("home", term) or (at.kind == "alone" and at.term <= term)):
             raise LedgerUnavailable("The gate", f"it decides at {at.kind} in term {at.term}")
         ready = self._ready and at.kind == "home"

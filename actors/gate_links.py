@@ -85,14 +85,14 @@ class GateLink(_Link):
         answer: Handover = await self._ask("collect", term, home, least)
         return answer
 
-    async def route(self) -> Route:
+    async def route(self, asker: GateId | None = None) -> Route:
         """See `PeerGate`."""
-        answer: Route = await self._ask("ledger_route")
+        answer: Route = await self._ask("ledger_route", asker)
         return answer
 
-    async def hold(self, term: int) -> Handover:
+    async def hold(self, term: int, without: Sequence[GateId] = ()) -> Handover:
         """See `PeerGate`."""
-        answer: Handover = await self._ask("hold", term, timeout_s=HOLD_S)
+        answer: Handover = await self._ask("hold", term, without, timeout_s=HOLD_S)
         return answer
 
     async def resume(self, term: int) -> None:

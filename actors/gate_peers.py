@@ -26,7 +26,7 @@ class GatePeers:
 
     async def routes(self) -> list[Route | None]:
         """How they stand."""
-        return await asyncio.gather(*(quietly(peer.route) for peer in self._peers))
+        return await asyncio.gather(*(quietly(partial(peer.route, self._own)) for peer in self._peers))
 
     async def collect(self, term: int, least: int) -> list[Handover | None]:
         """What their lanes did with tickets that are at home here, see `PeerGate`."""

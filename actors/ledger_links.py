@@ -96,12 +96,13 @@ class PeerGate(Protocol):
         asks cannot go back to the ledger as it is: that takes none for whole that came back in a term before `least`."""
         ...
 
-    async def route(self) -> Route:
-        """Where the gate lets its lanes decide."""
+    async def route(self, asker: GateId | None = None) -> Route:
+        """Where the gate lets its lanes decide. A gate says who it is when it asks: that it was answered is its lease."""
         ...
 
-    async def hold(self, term: int) -> Handover:
-        """Let the gate's lanes decide nowhere until `resume` or for a few seconds; everything they did."""
+    async def hold(self, term: int, without: Sequence[GateId] = ()) -> Handover:
+        """Let the gate's lanes decide nowhere until `resume` or for a few seconds; everything they did. Not while a gate
+        `without` which the tickets are to be given back may still be a home."""
         ...
 
     async def resume(self, term: int) -> None:

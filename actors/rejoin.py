@@ -58,11 +58,12 @@ class Rejoin:
         rebuild = await self._begin()
         present = await self._present()
         gates = list(present.values())
-        orphans = [lanes for gate_id, lanes in self._lanes.items() if gate_id not in present]
+        missing = [gate_id for gate_id in self._gates if gate_id not in present]
+        orphans = [lanes for gate_id, lanes in self._lanes.items() if gate_id in missing]
         routes = await asyncio.gather(*(gate.route() for gate in gates))
         term = max((route.term for route in routes), default=0)
         answers = await asyncio.gather(
-            *(_held_by(gate, term) for gate in gates), *(lanes.hold(term) for lanes in orphans), return_exceptions=True
+            *(_held_by(gate, term, missing) for gate in gates), *(lanes.hold(term) for lanes in orphans), return_exceptions=True
         )
         try:
             events = _all_events(answers)
@@ -97,8 +98,8 @@ class Rejoin:
         return present
 
 
-async def _held_by(gate: PeerGate, term: int) -> list[JournalEvent]:
-    return (await gate.hold(term)).events
+async def _held_by(gate: PeerGate, term: int, without: Sequence[GateId]) -> list[JournalEvent]:
+    return (await gate.hold(term, without)).events
 
 
 def _all_events(answers: Sequence[list[JournalEvent] | BaseException]) -> list[JournalEvent]:

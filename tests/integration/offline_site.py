@@ -105,11 +105,11 @@ class Gate:
     async def collect(self, term: int, home: GateId, least: int) -> Handover:
         return await self._there().collect(term, home, least)
 
-    async def route(self) -> Route:
-        return self._there().route
+    async def route(self, asker: GateId | None = None) -> Route:
+        return self._there().tell_route(asker)
 
-    async def hold(self, term: int) -> Handover:
-        return await self._there().hold(term)
+    async def hold(self, term: int, without: Sequence[GateId] = ()) -> Handover:
+        return await self._there().hold(term, without)
 
     async def resume(self, term: int) -> None:
         await self._there().resume(term)
@@ -132,11 +132,11 @@ class Between:
         self._site.handed_over.add((self._asked, self._asker))
         return answer
 
-    async def route(self) -> Route:
-        return await self._there().route()
+    async def route(self, asker: GateId | None = None) -> Route:
+        return await self._there().route(asker)
 
-    async def hold(self, term: int) -> Handover:
-        return await self._there().hold(term)
+    async def hold(self, term: int, without: Sequence[GateId] = ()) -> Handover:
+        return await self._there().hold(term, without)
 
     async def resume(self, term: int) -> None:
         await self._there().resume(term)

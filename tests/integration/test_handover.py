@@ -158,3 +158,20 @@ async def test_a_home_that_was_frozen_looks_around_before_it_decides(
         monkeypatch.setattr("actors.gate_ledger.LEASE_MS", -1.0)  # it was heard of too long ago, and nothing told it yet
         with pytest.raises(LedgerUnavailable):
             await gate.find(route, ticket)
+
+
+async def test_tickets_are_not_given_back_without_a_gate_that_may_still_be_a_home(
+    site: OfflineSite, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal does not reach it; the other gates do."""
+    async with opened(site):
+        await store.kill()
+        await site.until(lambda: at(site, "home"))
+        term = ledger_of(site, A).route.term
+        with pytest.raises(LedgerUnavailable):
+            await ledger_of(site, A).hold(term, [B])
+        monkeypatch.setattr("actors.gate_ledger.LEASE_MS", 300.0)
+        await site.stop_gate(B)
+        await site.until(lambda: ledger_of(site, A).route.kind == "alone")
+        await ledger_of(site, A).hold(term, [B])
+        assert ledger_of(site, A).route.kind == "held"
