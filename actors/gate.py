@@ -216,9 +216,13 @@ class GateActor:
         """Hold the lanes still, hand over what they did."""
         return await self._ledger.hold(term, without)
 
-    async def resume(self, term: int) -> None:
+    async def resume(self, term: int, whole: int) -> None:
         """Back to the ledger."""
-        await self._ledger.resume(term)
+        await self._ledger.resume(term, whole)
+
+    async def keep(self, term: int) -> None:
+        """Go on holding still."""
+        await self._ledger.keep(term)
 
     async def release(self, term: int) -> None:
         """Not back to the ledger after all."""

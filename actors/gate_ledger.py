@@ -69,7 +69,7 @@ class GateLedger:
         self._gate_id = gate_id
         self._source = source
         self._peers = GatePeers(gate_id, peers)
-        self._lanes = GateLanes(gate_id, lanes)
+        self._lanes = GateLanes(gate_id, lanes, clock)
         self._journal = journal
         self._replay = replay
         self._clock = clock
@@ -192,10 +192,15 @@ class GateLedger:
             raise LedgerUnavailable("The gate", "it has moved on meanwhile")
         return Handover(events)
 
-    async def resume(self, term: int) -> None:
+    async def resume(self, term: int, whole: int) -> None:
         """See the link."""
         if self.route == Route("held", term) and self._returning:
-            await self._go(Route("ledger", term), "")
+            await self._go(Route("ledger", whole), "")
+
+    async def keep(self, term: int) -> None:
+        """See the link."""
+        if self.route == Route("held", term) and self._returning:
+            self._since = self._clock.now()
 
     async def release(self, term: int) -> None:
         """See the link."""

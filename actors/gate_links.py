@@ -95,9 +95,13 @@ class GateLink(_Link):
         answer: Handover = await self._ask("hold", term, without, timeout_s=HOLD_S)
         return answer
 
-    async def resume(self, term: int) -> None:
+    async def resume(self, term: int, whole: int) -> None:
         """See `PeerGate`."""
-        await self._ask("resume", term)
+        await self._ask("resume", term, whole)
+
+    async def keep(self, term: int) -> None:
+        """See `PeerGate`."""
+        await self._ask("keep", term)
 
     async def release(self, term: int) -> None:
         """See `PeerGate`."""
@@ -114,21 +118,21 @@ class LanesLink(_Link):
         super().__init__(lane_name(first_lane_id), f"The process of lane {first_lane_id}")
         self._spool = spool
 
-    async def fence(self, term: int) -> Handover:
+    async def fence(self, term: int, tick_ns: int) -> Handover:
         """See `HostedLanes`."""
-        return await self._or_spool(self._ask("fence_ledger", term))
+        return await self._or_spool(self._ask("fence_ledger", term, tick_ns))
 
-    async def hold(self, term: int) -> Handover:
+    async def hold(self, term: int, tick_ns: int) -> Handover:
         """See `HostedLanes`."""
-        return await self._or_spool(self._ask("hold_ledger", term, timeout_s=HOLD_S))
+        return await self._or_spool(self._ask("hold_ledger", term, tick_ns, timeout_s=HOLD_S))
 
-    async def take_route(self, route: Route) -> None:
+    async def take_route(self, route: Route, tick_ns: int) -> None:
         """See `HostedLanes`."""
-        await self._ask("take_route", route)
+        await self._ask("take_route", route, tick_ns)
 
-    async def resume(self, term: int) -> None:
+    async def resume(self, term: int, whole: int) -> None:
         """See `HostedLanes`."""
-        await self._ask("resume_ledger", term)
+        await self._ask("resume_ledger", term, whole)
 
     async def end(self) -> None:
         """See `HostedLanes`."""

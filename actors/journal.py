@@ -183,6 +183,7 @@ class JournalActor:
 
     async def _make_whole(self) -> None:
         """Nobody may decide on a ledger that lost something, or that the gates have left: they take it back together."""
+        self._rejoin.about_to_run()
         whole = await is_whole(self._redis, self._site_name, await self._store.last_stream_id())
         term = await ledger_term(self._redis, self._site_name) if whole else None
         if term is None or term < self._asked:

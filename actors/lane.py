@@ -157,21 +157,21 @@ class LaneActor:
 
     # ---- the ledger: see the link `HostedLanes`
 
-    async def fence_ledger(self, term: int) -> Handover:
+    async def fence_ledger(self, term: int, tick_ns: int) -> Handover:
         """Decide no more on the ledger."""
-        return await self._ledger.fence(term)
+        return await self._ledger.fence(term, tick_ns)
 
-    async def hold_ledger(self, term: int) -> Handover:
+    async def hold_ledger(self, term: int, tick_ns: int) -> Handover:
         """Decide nowhere."""
-        return await self._ledger.hold(term)
+        return await self._ledger.hold(term, tick_ns)
 
-    async def resume_ledger(self, term: int) -> None:
+    async def resume_ledger(self, term: int, whole: int) -> None:
         """Decide on the ledger again."""
-        self._ledger.resume(term)
+        self._ledger.resume(term, whole)
 
-    async def take_route(self, route: Route) -> None:
+    async def take_route(self, route: Route, tick_ns: int) -> None:
         """Decide there."""
-        self._ledger.take_route(route)
+        self._ledger.take_order(route, tick_ns)
 
     async def ledger_route(self) -> Route:
         """Where the lanes decide."""

@@ -54,6 +54,7 @@ class LaneLedger:
         self._clock = clock
         self._moved = asyncio.Event()
         self._asked = clock.now()
+        self._ordered_ns = 0  # when the newest order was given
         self._fences = 0  # how often the spool was handed over; what came back across one was not in it
         self._under_way = 0
         self._quiet = asyncio.Event()
@@ -133,8 +134,9 @@ class LaneLedger:
 
     # ---- what the gate orders
 
-    async def fence(self, term: int) -> Handover:
+    async def fence(self, term: int, tick_ns: int = 0) -> Handover:
         """See `HostedLanes`."""
+        self._ordered_ns = max(self._ordered_ns, tick_ns)
         self._fences += 1
         if self.route.term < term or self.route.kind in ("ledger", "held"):
             # Anew even if it is held already: what the gate answers to a question of before does not count any more.
@@ -142,21 +144,28 @@ class LaneLedger:
         await self._spool.flushed()
         return Handover(self._spool.unconfirmed())
 
-    async def hold(self, term: int) -> Handover:
+    async def hold(self, term: int, tick_ns: int = 0) -> Handover:
         """See `HostedLanes`."""
+        self._ordered_ns = max(self._ordered_ns, tick_ns)
         self._move(Route("held", max(term, self.route.term)))
         async with asyncio.timeout(HOLD_S):
             await self._quiet.wait()
         await self._spool.flushed()
         return Handover(self._spool.unconfirmed())
 
-    def resume(self, term: int) -> None:
+    def resume(self, term: int, whole: int) -> None:
         """See `HostedLanes`."""
         if self.route == Route("held", term):
-            self._move(Route("ledger", term))
+            self._move(Route("ledger", whole))
+
+    def take_order(self, route: Route, tick_ns: int) -> None:
+        """See `take_route` of `HostedLanes`."""
+        if tick_ns >= self._ordered_ns:
+            self._ordered_ns = tick_ns
+            self.take_route(route)
 
     def take_route(self, route: Route) -> None:
-        """See `HostedLanes`."""
+        """Decide there from now on."""
         if route != self.route:
             self._move(route)
 

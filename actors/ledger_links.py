@@ -105,8 +105,12 @@ class PeerGate(Protocol):
         `without` which the tickets are to be given back may still be a home."""
         ...
 
-    async def resume(self, term: int) -> None:
-        """The ledger is whole again: let the lanes decide on it."""
+    async def resume(self, term: int, whole: int) -> None:
+        """The ledger is whole again, in the term `whole`: let the lanes that hold still in `term` decide on it."""
+        ...
+
+    async def keep(self, term: int) -> None:
+        """The journal is still at it: go on holding still."""
         ...
 
     async def release(self, term: int) -> None:
@@ -117,20 +121,22 @@ class PeerGate(Protocol):
 class HostedLanes(Protocol):
     """One lane process as its gate uses it. Raises LedgerUnavailable when it is away."""
 
-    async def fence(self, term: int) -> Handover:
-        """Decide no more on the ledger; what the lanes did and SQL may not know."""
+    async def fence(self, term: int, tick_ns: int) -> Handover:
+        """Decide no more on the ledger; what the lanes did and SQL may not know. `tick_ns` of an order is when the gate gave
+        it, by their machine's clock: a route that was ordered before something else, and comes after it, is not taken."""
         ...
 
-    async def hold(self, term: int) -> Handover:
+    async def hold(self, term: int, tick_ns: int) -> Handover:
         """Decide nowhere; wait for what is under way, answer everything SQL may not know."""
         ...
 
-    async def take_route(self, route: Route) -> None:
+    async def take_route(self, route: Route, tick_ns: int) -> None:
         """Decide there from now on: the gate's word is all that counts."""
         ...
 
-    async def resume(self, term: int) -> None:
-        """The ledger is whole again: decide on it, if they hold still in this term. For lanes whose gate is away."""
+    async def resume(self, term: int, whole: int) -> None:
+        """The ledger is whole again, in the term `whole`: decide on it, if they hold still in `term`. For lanes whose gate is
+        away."""
         ...
 
     async def end(self) -> None:

@@ -5,8 +5,9 @@ the epoch with the gates' term; let them resume. Whatever fails before the epoch
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
 from actors.gate_lanes import GateLanes
 from actors.ledger_links import PeerGate
@@ -18,12 +19,13 @@ from storage.rebuild import Rebuild
 
 AWAY_MS = 5_000.0  # a gate that is away for so long is no home any more: its lease (`gate_ledger.LEASE_MS`) ran out
 LAPSE_MS = 3_000.0  # attempts come closer together than this; after it, who was missed may have been back
+KEEP_S = 0.5  # under `gate_ledger.THAW_MS`
 _log = logging.getLogger("snowgate.ledger")
 
 
 class Rejoin:
     """One per journal actor. `lanes` are those of each gate, asked when their gate is away. `begin` writes the tickets as SQL
-    has them; `finish` what came later, and the epoch."""
+    has them; `finish` what came later, and the epoch, and answers its term."""
 
     def __init__(
         self,
@@ -31,7 +33,7 @@ class Rejoin:
         lanes: Mapping[GateId, GateLanes],
         begin: Callable[[], Awaitable[Rebuild]],
         store: Callable[[Sequence[JournalEvent]], Awaitable[object]],
-        finish: Callable[[Rebuild, int], Awaitable[object]],
+        finish: Callable[[Rebuild, int], Awaitable[int]],
         clock: Clock,
     ) -> None:
         self._gates = gates
@@ -53,6 +55,11 @@ class Rejoin:
         finally:
             self._tried = self._clock.now()
 
+    def about_to_run(self) -> None:
+        """An attempt begins, which may take its time before `run`."""
+        if self._clock.now().ms_since(self._tried) <= LAPSE_MS:
+            self._tried = self._clock.now()
+
     async def _attempt(self) -> int:
         await self._present()  # before the long part, and so that who is away is missed from the first attempt on
         rebuild = await self._begin()
@@ -67,18 +74,21 @@ class Rejoin:
         )
         try:
             events = _all_events(answers)
-            await self._store(events)
-            await self._finish(rebuild, term)
+            async with _kept(gates, term):
+                await self._store(events)
+                whole = await self._finish(rebuild, term)
         except BaseException as error:
             _log.warning("the gates go on without the ledger, as giving the tickets back failed: %s", error)
             await asyncio.gather(*(gate.release(term) for gate in gates), return_exceptions=True)
             raise
         # Who does not hear it sees the epoch of its term.
         await asyncio.gather(
-            *(gate.resume(term) for gate in gates), *(lanes.resume(term) for lanes in orphans), return_exceptions=True
+            *(gate.resume(term, whole) for gate in gates),
+            *(lanes.resume(term, whole) for lanes in orphans),
+            return_exceptions=True,
         )
-        _log.warning("the ledger is whole again in term %s; %s events came from spools", term, len(events))
-        return term
+        _log.warning("the ledger is whole again in term %s; %s events came from spools", whole, len(events))
+        return whole
 
     async def _present(self) -> dict[GateId, PeerGate]:
         """The gates to ask. Raises LedgerUnavailable while one is away that may still decide."""
@@ -96,6 +106,23 @@ class Rejoin:
                 self._missing.pop(gate_id, None)
                 present[gate_id] = gate
         return present
+
+
+@contextlib.asynccontextmanager
+async def _kept(gates: Sequence[PeerGate], term: int) -> AsyncIterator[None]:
+    """Tell the gates again and again that it goes on, however long SQL takes: who hears nothing takes the journal for dead."""
+
+    async def tell() -> None:
+        while True:
+            await asyncio.sleep(KEEP_S)
+            await asyncio.gather(*(gate.keep(term) for gate in gates), return_exceptions=True)
+
+    telling = asyncio.create_task(tell(), name="keeping the gates still")
+    try:
+        yield
+    finally:
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
 
 
 async def _held_by(gate: PeerGate, term: int, without: Sequence[GateId]) -> list[JournalEvent]:

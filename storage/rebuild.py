@@ -138,7 +138,7 @@ async def begin_rebuild(redis: Redis, site: str, journal: JournalStore, books: L
 async def finish_rebuild(
     redis: Redis, site: str, journal: JournalStore, books: LedgerBooks, rebuild: Rebuild, term: int
 ) -> int:
-    """Write what SQL learned since `begin_rebuild`, the lanes, and the epoch. Answers how many tickets were written again.
+    """Write what SQL learned since `begin_rebuild`, the lanes, and the epoch. Answers its term, at least `term`.
 
     From then on the ledger is decided on. Nobody may decide anywhere else meanwhile. Raises LedgerUnavailable (the epoch may
     then be there or not) or DatabaseUnavailable.
@@ -157,7 +157,7 @@ async def finish_rebuild(
     except (RedisError, OSError, TimeoutError) as error:
         raise _unavailable(error) from error
     _log.info("the ledger was rebuilt from SQL: %s tickets, %s of them again, term %s", rebuild.tickets, written, term)
-    return written
+    return term
 
 
 async def _settle_left_behind(journal: JournalStore, books: LedgerBooks, clock: Clock) -> None:

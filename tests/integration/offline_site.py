@@ -111,8 +111,11 @@ class Gate:
     async def hold(self, term: int, without: Sequence[GateId] = ()) -> Handover:
         return await self._there().hold(term, without)
 
-    async def resume(self, term: int) -> None:
-        await self._there().resume(term)
+    async def resume(self, term: int, whole: int) -> None:
+        await self._there().resume(term, whole)
+
+    async def keep(self, term: int) -> None:
+        await self._there().keep(term)
 
     async def release(self, term: int) -> None:
         await self._there().release(term)
@@ -138,8 +141,11 @@ class Between:
     async def hold(self, term: int, without: Sequence[GateId] = ()) -> Handover:
         return await self._there().hold(term, without)
 
-    async def resume(self, term: int) -> None:
-        await self._there().resume(term)
+    async def resume(self, term: int, whole: int) -> None:
+        await self._there().resume(term, whole)
+
+    async def keep(self, term: int) -> None:
+        await self._there().keep(term)
 
     async def release(self, term: int) -> None:
         await self._there().release(term)
@@ -169,20 +175,20 @@ class Lanes:
             raise LedgerUnavailable("The lanes", "they are away")
         return Handover(events)
 
-    async def fence(self, term: int) -> Handover:
-        return await self.ledger.fence(term) if self.ledger is not None else await self._or_spool()
+    async def fence(self, term: int, tick_ns: int) -> Handover:
+        return await self.ledger.fence(term, tick_ns) if self.ledger is not None else await self._or_spool()
 
-    async def hold(self, term: int) -> Handover:
-        return await self.ledger.hold(term) if self.ledger is not None else await self._or_spool()
+    async def hold(self, term: int, tick_ns: int) -> Handover:
+        return await self.ledger.hold(term, tick_ns) if self.ledger is not None else await self._or_spool()
 
-    async def resume(self, term: int) -> None:
+    async def resume(self, term: int, whole: int) -> None:
         if self.ledger is not None:
-            self.ledger.resume(term)
+            self.ledger.resume(term, whole)
 
-    async def take_route(self, route: Route) -> None:
+    async def take_route(self, route: Route, tick_ns: int) -> None:
         if self.ledger is None:
             raise LedgerUnavailable("The lanes", "they are away")
-        self.ledger.take_route(route)
+        self.ledger.take_order(route, tick_ns)
 
     async def route(self) -> Route:
         if self.ledger is None:

@@ -22,9 +22,11 @@ async def test_nobody_passes_twice_and_the_ledger_comes_back(
     monkeypatch.setattr("actors.rejoin.AWAY_MS", 1_200.0)
     async with opened(site):
         chaos = Chaos(site, store, seed)
-        await chaos.run(SECONDS)
-        await site.until(lambda: at(site, "ledger"), patience_s=60)
-        await chaos.stop()
+        try:
+            await chaos.run(SECONDS)
+            await site.until(lambda: at(site, "ledger"), patience_s=60)
+        finally:
+            await chaos.stop()
         assert chaos.turned()
         seen = chaos.turned() + Counter()
         await show_everywhere(site, chaos.sold)

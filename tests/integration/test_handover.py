@@ -6,6 +6,7 @@ import asyncio
 import pytest
 
 from actors.gate_ledger import GateLedger
+from actors.ledger_links import Route
 from resort.errors import LedgerUnavailable
 from resort.ids import GateId
 from tests.integration.offline_site import GATES, Lane, OfflineSite, Source, opened
@@ -175,3 +176,35 @@ async def test_tickets_are_not_given_back_without_a_gate_that_may_still_be_a_hom
         await site.until(lambda: ledger_of(site, A).route.kind == "alone")
         await ledger_of(site, A).hold(term, [B])
         assert ledger_of(site, A).route.kind == "held"
+
+
+async def test_tickets_are_given_back_however_long_sql_takes(
+    site: OfflineSite, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.gate_ledger.THAW_MS", 300.0)
+    monkeypatch.setattr("actors.rejoin.KEEP_S", 0.05)
+    async with opened(site):
+        await store.kill()
+        await site.until(lambda: at(site, "home"))
+        term = ledger_of(site, A).route.term
+        site.journal.may_finish.clear()
+        await store.start()
+        async with asyncio.timeout(20):
+            await site.journal.finishing.wait()
+        gate = ledger_of(site, A)
+        held_since = site.clock.now().tick_ns
+        await site.until(lambda: site.clock.now().tick_ns - held_since > 1_000_000_000)
+        site.journal.may_finish.set()
+        await site.until(lambda: at(site, "ledger"))
+        assert gate.route.term == term
+
+
+async def test_a_route_that_comes_after_a_later_order_is_not_taken(site: OfflineSite) -> None:
+    async with opened(site):
+        lane = site.lanes[0].ledger
+        before = site.clock.now().tick_ns
+        await lane.fence(lane.route.term + 1, site.clock.now().tick_ns)
+        lane.take_order(Route("ledger", 0), before)
+        assert lane.route.kind == "held"
+        lane.take_order(Route("ledger", 0), site.clock.now().tick_ns)
+        assert lane.route.kind == "ledger"

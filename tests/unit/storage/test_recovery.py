@@ -80,7 +80,7 @@ async def test_between_its_two_steps_gates_go_on_and_nobody_decides_on_the_ledge
     grant = a_grant(FRESH, NORTH, 40)
     passage = a_passage(grant)
     await books.journal.store([("", grant), ("", passage)])
-    assert await finish_rebuild(books.redis, SITE, books.journal, sql, begun, term=7) == 1
+    assert await finish_rebuild(books.redis, SITE, books.journal, sql, begun, term=7) == 7
     assert (await books.record(FRESH)).usage == ONCE
     assert (await books.record(FRESH)).version > begun.version, "nobody can have read it before"
     assert (await books.ledger.lane_memory(NORTH)).last_seq == passage.lane_seq
