@@ -37,6 +37,7 @@ LOAD_S = 2.0
 AWAY_MS = 2_000.0  # stream and SQL both away for longer make consoles say that they are stale
 FRAME_GAP_MS = 40.0  # frames are at least this far apart: a busy second costs 25 calls, not one an event
 ALARMS_BACK = timedelta(days=14)
+STREAMED_BACK = timedelta(hours=3)  # what waits in the stream for SQL is younger
 _log = logging.getLogger("snowgate.feed")
 
 
@@ -126,6 +127,7 @@ class FeedActor:
                 seq, last = await self._store.last_seq(), await self._store.last_stream_id()
                 totals = await self._store.lane_totals(self._day_began(now), seq)
                 alarms = await self._store.alarm_events(now.at - ALARMS_BACK)
+                counted = await self._store.past_stream_since(now.at - STREAMED_BACK, seq)
             except DatabaseUnavailable as error:
                 _log.warning("the feed waits for SQL: %s", error.detail)
                 await asyncio.sleep(RETRY_S)
@@ -134,7 +136,7 @@ class FeedActor:
             for event in alarms:
                 self._board.apply(event, now)
             self._board.figures.alarms_raised.clear()  # figures count what happens from now on
-            self._tail.begin(last, seq, alarms)
+            self._tail.begin(last, seq, [*counted, *alarms])
             await self._tail.catch_up()
             self._loaded.set()
             return

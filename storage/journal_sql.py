@@ -164,6 +164,11 @@ class JournalStore:
             _events().where(journal.c.seq > seq, journal.c.seq <= up_to, journal.c.kind.in_(ALARMS)).limit(limit)
         )
 
+    async def past_stream_since(self, since: datetime, up_to: int) -> list[JournalEvent]:
+        """What came past the stream, happened since then and is not after `up_to`; the stream may have it too."""
+        events = _events().where(journal.c.at >= since, journal.c.stream_id == PAST_STREAM, journal.c.seq <= up_to)
+        return [stored.event for stored in await self._stored(events)]
+
     async def newest_since(self, since: datetime, limit: int) -> list[StoredEvent]:
         """The newest events since then, at most `limit`, in order."""
         page = await self._stored(
