@@ -27,7 +27,9 @@ from resort.site import FaceUse
 
 COMPARED_FRAMES = 3
 COMPARED_AGE_MS = 1_500.0  # an older frame may show the guest before
-LOOK_EVERY_S = 0.1  # how often the scene is looked at; frames of one question are at least that far apart
+APART_MS = 60.0  # frames of one question are at least that far apart: each of a camera with 15 a second is one
+LOOK_EVERY_S = 0.1  # how often an empty scene is looked at,
+LOOK_AGAIN_S = 0.02  # and one in which something stands: its frames come when they come
 IDENTIFY_AGE_MS = 900.0  # from a question's newest frame to its answer; the machine drops what is older than a second
 IDENTIFY_S = 0.9
 FIRST_WAIT_MS, LONGEST_WAIT_MS = 300.0, 2_400.0
@@ -186,20 +188,21 @@ class LaneFaces:
         """Look for faces for ever. `free`: the lane could take a guest now; `tell`: somebody was recognised."""
         while self._limits.use == "identify":
             await self.look(free, tell)
-            await asyncio.sleep(LOOK_EVERY_S)  # the pace of looking, and of frames that differ
+            await asyncio.sleep(LOOK_AGAIN_S if self._camera.stirred else LOOK_EVERY_S)
 
     async def look(self, free: Callable[[], bool], tell: Callable[[FaceRecognised], object]) -> None:
         """Once: take a frame, and ask when there are enough."""
         now = self._clock.now()
         code_at = self._code_at
-        if not free() or (code_at is not None and now.ms_since(code_at) < CODE_WINS_MS):
+        if not self._camera.stirred or not free():  # who stands there when the lane is free again is the next guest
+            self._collected, self._wait_ms, self._not_before = [], FIRST_WAIT_MS, None
+            self._camera.face_is_read(under_way=True)
+            return
+        if code_at is not None and now.ms_since(code_at) < CODE_WINS_MS:
             self._collected = []
             return
-        if not self._camera.stirred:
-            self._collected, self._wait_ms, self._not_before = [], FIRST_WAIT_MS, None
-            return
         frames = self._fresh(1, IDENTIFY_AGE_MS)
-        if not frames or (self._collected and frames[0].at.ms_since(self._collected[-1].at) < LOOK_EVERY_S * 1000):
+        if not frames or (self._collected and frames[0].at.ms_since(self._collected[-1].at) < APART_MS):
             return
         recent = [frame for frame in self._collected if now.ms_since(frame.at) <= COMPARED_AGE_MS]
         self._collected = [*recent, frames[0]][-self._limits.frames :]
@@ -253,6 +256,7 @@ class LaneFaces:
         tell(FaceRecognised(decision, frames[-1].at, now))
 
     def _hold_off(self) -> None:
+        self._camera.face_is_read(under_way=False)  # what stands there may be a code
         self._not_before = self._clock.now().after_ms(self._wait_ms)
         self._wait_ms = min(2 * self._wait_ms, LONGEST_WAIT_MS)
 

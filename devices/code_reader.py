@@ -48,6 +48,7 @@ class CodeReader:
         self.second_opinions = 0  # frames on which second looks were taken
         self.found: Found | None = None  # the last frame's code,
         self.found_by = ""  # and which look read it
+        self.hasty = False  # no second looks for now: somebody else needs the processor for what stands there
         self._second_share = second_share
         self._frames = 0
         self._credit = 1.0
@@ -80,7 +81,7 @@ class CodeReader:
         self._credit = min(CREDIT_MOST, self._credit + self._second_share)
         if found is None and not knew:
             found = self._second_looks(grey, None, STILL_COST)
-        elif found is None and scene.occupied and self._credit >= 1.0:
+        elif found is None and scene.occupied and self._credit >= 1.0 and not self.hasty:
             self._credit -= 1.0
             found = self._second_looks(grey, scene.covered, SECOND_COST)
         self.found = found

@@ -34,12 +34,15 @@ class Camera:
         self.clock = clock
         self.stirred = True
         self.settled = 0
-        self.watched = False
+        self.watched = self.face_first = False
         self.number = 0
         self.shown: list[CameraFrame] = []
 
     def watch_scene(self) -> None:
         self.watched = True
+
+    def face_is_read(self, under_way: bool) -> None:
+        self.face_first = under_way
 
     def frames(self, most: int) -> Sequence[CameraFrame]:
         return self.shown[-most:]
@@ -280,6 +283,35 @@ async def test_a_stranger_is_asked_about_ever_less_often_and_the_next_guest_at_o
     stand.camera.stirred, stand.pool.identity = True, identified(0.9)
     await stand.looks(3)
     assert len(stand.told) == 1
+
+
+async def test_who_steps_up_right_behind_somebody_who_was_let_in_is_asked_about_at_once() -> None:
+    stand = Stand()
+    await stand.looks(3)
+    assert len(stand.told) == 1
+    stand.free = False  # somebody passes; the scene is never empty
+    await stand.looks(5)
+    stand.free, stand.pool.identity = (
+        True,
+        OneToMany().decide(Ranking("next", 0.9, 0.1), [Ranking("next", 0.9, 0.1)] * 3, 100, 1),
+    )
+    await stand.looks(3)
+    assert [told.decision.holder for told in stand.told] == [TICKET, "next"]
+
+
+async def test_hard_codes_wait_until_a_face_was_asked_about_in_vain() -> None:
+    stand = Stand()
+    stand.pool.identity = identified(0.2)
+    stand.camera.stirred = False
+    await stand.looks(1)
+    stand.camera.stirred = True
+    await stand.looks(2)
+    assert stand.camera.face_first
+    await stand.looks(1)
+    assert (stand.faces.questions, stand.camera.face_first) == (1, False)
+    stand.camera.stirred = False
+    await stand.looks(1)
+    assert stand.camera.face_first
 
 
 async def test_a_scene_without_a_face_is_learned_as_empty() -> None:
