@@ -15,8 +15,8 @@ from resort.face_rules import FaceDecision, OneToMany, Ranking
 
 ROOM = 1024  # at first; doubled when it is full
 BLOCK = 2048  # rows of one half, half a megabyte
-# A vector is kept in two halves, each in a matrix of its own: OpenBLAS takes 1.4 ms for three queries among 50,000 rows of twice
-# 64 numbers, and 2.3 ms for rows of 128 (measured on a processor with AVX-512, one thread).
+# A vector is kept in two halves, each in a matrix of its own: OpenBLAS takes 1.4 ms for three queries among 50,000 vectors so,
+# and 2.3 ms for rows of 128 numbers (measured on a processor with AVX-512, one thread).
 HALF = LENGTH // 2
 TOGETHER = 3  # queries in one product: with a fourth OpenBLAS takes another way, which costs twice as much
 
