@@ -32,6 +32,7 @@ LOOK_EVERY_S = 0.1  # how often an empty scene is looked at,
 LOOK_AGAIN_S = 0.02  # and one in which something stands: its frames come when they come
 IDENTIFY_AGE_MS = 900.0  # from a question's newest frame to its answer; the machine drops what is older than a second
 IDENTIFY_S = 0.9
+LATE_MOST = 2  # late answers in a row after which hard codes get their time again: until then more work would only add to it
 FIRST_WAIT_MS, LONGEST_WAIT_MS = 300.0, 2_400.0
 KNOWN_AGAIN_MS = 10_000.0  # who stays is told again so late: longer than an arm stays open, so it is a second try
 CODE_WINS_MS = 2_000.0  # no face is asked about for so long after a code was read
@@ -93,6 +94,7 @@ class LaneFaces:
         self._collected: list[CameraFrame] = []
         self._not_before: Moment | None = None
         self._wait_ms = FIRST_WAIT_MS
+        self._late = 0  # answers in a row that did not come in time
         self._known: dict[str, Moment] = {}  # whom the lane was told of, and when
         self._compared: CameraFrame | None = None
         self._ahead: asyncio.Task[None] | None = None  # the frame that is being read before its question
@@ -195,7 +197,7 @@ class LaneFaces:
         now = self._clock.now()
         code_at = self._code_at
         if not self._camera.stirred or not free():  # who stands there when the lane is free again is the next guest
-            self._collected, self._wait_ms, self._not_before = [], FIRST_WAIT_MS, None
+            self._collected, self._wait_ms, self._not_before, self._late = [], FIRST_WAIT_MS, None, 0
             self._camera.face_is_read(under_way=True)
             return
         if code_at is not None and now.ms_since(code_at) < CODE_WINS_MS:
@@ -227,9 +229,14 @@ class LaneFaces:
         self.questions += 1
         try:
             async with asyncio.timeout(IDENTIFY_S):
-                return await self._pool.identify(self._limits.gate_id, [frame.jpeg for frame in frames])
-        except (TimeoutError, Busy, FacesUnavailable, Invalid):
+                decision = await self._pool.identify(self._limits.gate_id, [frame.jpeg for frame in frames])
+        except TimeoutError:
+            self._late += 1
             return None  # codes go on
+        except (Busy, FacesUnavailable, Invalid):
+            decision = None
+        self._late = 0
+        return decision
 
     def _take(
         self,
@@ -256,7 +263,7 @@ class LaneFaces:
         tell(FaceRecognised(decision, frames[-1].at, now))
 
     def _hold_off(self) -> None:
-        self._camera.face_is_read(under_way=False)  # what stands there may be a code
+        self._camera.face_is_read(under_way=0 < self._late <= LATE_MOST)  # else what stands there may be a code
         self._not_before = self._clock.now().after_ms(self._wait_ms)
         self._wait_ms = min(2 * self._wait_ms, LONGEST_WAIT_MS)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from actors.lane_faces import KNOWN_AGAIN_MS, FaceLimits, LaneFaces
+from actors.lane_faces import KNOWN_AGAIN_MS, LATE_MOST, FaceLimits, LaneFaces
 from resort.access.lane_messages import CompareFace, FaceAway, FaceCompared, FaceRecognised, OpenLook
 from resort.clock import ManualClock
 from resort.errors import FacesUnavailable
@@ -66,7 +66,7 @@ class Pool:
         self.asked: list[Sequence[bytes]] = []
         self.ahead: list[bytes] = []
         self.reading_ahead: asyncio.Event | None = None
-        self.away = False
+        self.away = self.late = False
         self.reached = asyncio.Event()
         self.hanging: asyncio.Event | None = None
 
@@ -92,6 +92,8 @@ class Pool:
         self.reached.set()
         if self.hanging is not None:
             await self.hanging.wait()
+        if self.late:
+            raise TimeoutError
         if self.away:
             raise FacesUnavailable("The pool", "it is away")
         return self.identity
@@ -312,6 +314,24 @@ async def test_hard_codes_wait_until_a_face_was_asked_about_in_vain() -> None:
     stand.camera.stirred = False
     await stand.looks(1)
     assert stand.camera.face_first
+
+
+async def test_late_answers_keep_hard_codes_waiting_and_only_so_long() -> None:
+    stand = Stand()
+    stand.pool.late = True
+    waited: list[bool] = []
+    while stand.faces.questions < LATE_MOST + 1:
+        asked = stand.faces.questions
+        await stand.looks(1)
+        if stand.faces.questions > asked:
+            waited.append(stand.camera.face_first)
+    assert waited == [True] * LATE_MOST + [False]
+    stand.pool.late, stand.pool.away = False, True
+    stand.camera.stirred = False
+    await stand.looks(1)
+    stand.camera.stirred = True
+    await stand.looks(3)
+    assert not stand.camera.face_first, "a pool that is away says so, and the next may hold up a code"
 
 
 async def test_a_scene_without_a_face_is_learned_as_empty() -> None:

@@ -25,7 +25,8 @@ def test_auc_counts_pairs_and_halves_ties() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_seed_draws_the_same_frame_and_another_seed_another(kind: str, picture: np.ndarray) -> None:
     frame = KINDS[kind](picture, random.Random("1"))
-    assert (frame.shape, frame.dtype) == ((HEIGHT, WIDTH, 3), np.uint8)
+    assert frame.shape == (HEIGHT, WIDTH, 3)
+    assert frame.dtype == np.uint8
     assert np.array_equal(frame, KINDS[kind](picture, random.Random("1")))
     assert not np.array_equal(frame, KINDS[kind](picture, random.Random("2")))
 
