@@ -23,7 +23,7 @@ from devices.modbus_bus import BusRegistry
 from devices.profile import load_profile
 from devices.turnstile import open_turnstile
 from resort.access.codes import SiteKeys
-from resort.clock import Clock, SystemClock
+from resort.clock import Clock, Moment, SystemClock
 from resort.ids import GateId
 from resort.site import FacesSite, FaceUse, TurnstileSite
 from sim.camera_server import CameraServer
@@ -33,7 +33,7 @@ from sim.turnstile_server import TurnstileServer
 
 PROFILE = "pulse_coil"
 GAP_S = (0.2, 0.8)  # between two guests; the camera goes on filming
-FACE_GAP_S = (0.5, 1.3)  # likewise, of those with faces: eight people come to a lane in turn, and it tells of each once in 10 s
+FACE_RESTS_S = 11.0  # who was let in by a face comes to the same lane again: it tells of nobody twice in 10 s
 PUSH_S = (0.12, 0.45)
 DIFFICULTY = 0.8  # as the rehearsal's guests hold their codes: from 0 to this
 UNREAD_S = 9.0  # then a guest gives up
@@ -42,9 +42,12 @@ UNREAD_S = 9.0  # then a guest gives up
 class FilmedGuests:
     """Plays the devices of the lanes and one guest after the other at each; made remote by the bench."""
 
-    async def start(self, lanes: list[str], fps: float) -> list[tuple[str, int]]:
-        """Film every lane `fps` times a second, empty or not; answers each lane's camera address and controller port."""
+    async def start(self, lanes: list[str], fps: float, comers: list[list[FilmedGuest]]) -> list[tuple[str, int]]:
+        """Film every lane `fps` times a second, empty or not; answers each lane's camera address and controller port. `comers`
+        are each lane's guests, who come in turn, and again when all have come."""
         self._lanes, self._clock = lanes, SystemClock()
+        self._queues = [cycle(queue) for queue in comers]
+        self._let_in: dict[tuple[str, bytes], Moment] = {}  # lane and photograph
         self._cameras = CameraServer(lanes, fps=fps, steady=True)
         await self._cameras.start()
         profile = load_profile(PROFILE)
@@ -54,9 +57,9 @@ class FilmedGuests:
             await server.start()
         return [(self._cameras.url(lane), server.port) for lane, server in zip(lanes, self._servers, strict=True)]
 
-    async def play(self, comers: list[list[FilmedGuest]], seconds: float, seed: int) -> tuple[list[float], int, float]:
-        """Guests come for that long, those of each lane in turn. Answers for each who was let in the ms from holding up code
-        or face to the free arm, how many gave up, and the frames a second that each camera showed."""
+    async def play(self, seconds: float, seed: int) -> tuple[list[float], int, float]:
+        """Guests come for that long. Answers for each who was let in the ms from holding up code or face to the free arm, how
+        many gave up, and the frames a second that each camera showed."""
         waits_ms: list[float] = []
         gave_up = 0
         began, shown = self._clock.now(), self._cameras.frames_shown
@@ -67,7 +70,7 @@ class FilmedGuests:
             while self._clock.now().ms_since(began) < seconds * 1000:
                 guest = next(queue)
                 scene = await asyncio.to_thread(_scene, guest, dice)
-                await asyncio.sleep(dice.uniform(*(GAP_S if guest.photograph is None else FACE_GAP_S)))
+                await asyncio.sleep(max(dice.uniform(*GAP_S), self._rests_s(lane, guest)))
                 while not signals.empty():
                     signals.get_nowait()
                 held_up = self._clock.now()
@@ -80,15 +83,20 @@ class FilmedGuests:
                     gave_up += 1
                 else:
                     waits_ms.append(self._clock.now().ms_since(held_up))
+                    self._let_in[lane, guest.photograph or b""] = self._clock.now()
                     await asyncio.sleep(dice.uniform(*PUSH_S))
                     arm.push_in()
                 self._cameras.show(lane, None)
             arm.unsubscribe(signals)
 
-        queues = [cycle(queue) for queue in comers]
-        await asyncio.gather(*map(guests, self._lanes, self._arms, queues))
+        await asyncio.gather(*map(guests, self._lanes, self._arms, self._queues))
         took_s = self._clock.now().ms_since(began) / 1000
         return waits_ms, gave_up, (self._cameras.frames_shown - shown) / took_s / len(self._lanes)
+
+    def _rests_s(self, lane: str, guest: FilmedGuest) -> float:
+        """How long a guest who shows a face stays away yet."""
+        last = None if guest.photograph is None else self._let_in.get((lane, guest.photograph))
+        return 0.0 if last is None else FACE_RESTS_S - self._clock.now().ms_since(last) / 1000
 
     async def stop(self) -> None:
         """Take everything down."""

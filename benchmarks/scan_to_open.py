@@ -118,17 +118,16 @@ async def _film(stand: Stand, run: Filmed, seed: int, seconds: float) -> dict[st
     host: Any = ray.remote(FilmedLane).options(num_cpus=0, max_concurrency=4)
     lanes = [host.remote() for _ in run.lanes]
     async with journal_says_stored(stand.redis, SITE, run.lanes):
-        devices = await guests.start.remote(run.lanes, FPS)
+        devices = await guests.start.remote(run.lanes, FPS, run.guests)
         opening = [
             lane.start.remote(name, camera, port, stand.keys, stand.redis_url, stand.spools, looking)
             for lane, name, (camera, port), looking in zip(lanes, run.lanes, devices, run.looking, strict=True)
         ]
         pids = await asyncio.gather(*opening)
-        await guests.play.remote(run.guests, run.warm_s, seed)
-        later = [queue[int(run.warm_s * GUESTS_PER_S) + 1 :] if not run.name else queue for queue in run.guests]
+        await guests.play.remote(run.warm_s, seed)
         await _counts(lanes)
         before_s, after = cpu_s(pids), await _last(stand)
-        waits_ms, gave_up, fps = await guests.play.remote(later, seconds, seed + 1)
+        waits_ms, gave_up, fps = await guests.play.remote(seconds, seed + 1)
         used_s = cpu_s(pids) - before_s
         counts, opens_ms = await _counts(lanes), await _opens(stand, after)
         await asyncio.gather(*(lane.stop.remote() for lane in lanes))
