@@ -27,9 +27,12 @@ from resort.site import FaceUse
 
 COMPARED_FRAMES = 3
 COMPARED_AGE_MS = 1_500.0  # an older frame may show the guest before
-LOOK_EVERY_S = 0.1  # how often the scene is looked at; frames of one question are at least that far apart
+APART_MS = 60.0  # frames of one question are at least that far apart: each of a camera with 15 a second is one
+LOOK_EVERY_S = 0.1  # how often an empty scene is looked at,
+LOOK_AGAIN_S = 0.02  # and one in which something stands: its frames come when they come
 IDENTIFY_AGE_MS = 900.0  # from a question's newest frame to its answer; the machine drops what is older than a second
 IDENTIFY_S = 0.9
+LATE_MOST = 2  # late answers in a row after which hard codes get their time again: until then more work would only add to it
 FIRST_WAIT_MS, LONGEST_WAIT_MS = 300.0, 2_400.0
 KNOWN_AGAIN_MS = 10_000.0  # who stays is told again so late: longer than an arm stays open, so it is a second try
 CODE_WINS_MS = 2_000.0  # no face is asked about for so long after a code was read
@@ -91,6 +94,7 @@ class LaneFaces:
         self._collected: list[CameraFrame] = []
         self._not_before: Moment | None = None
         self._wait_ms = FIRST_WAIT_MS
+        self._late = 0  # answers in a row that did not come in time
         self._known: dict[str, Moment] = {}  # whom the lane was told of, and when
         self._compared: CameraFrame | None = None
         self._ahead: asyncio.Task[None] | None = None  # the frame that is being read before its question
@@ -186,20 +190,21 @@ class LaneFaces:
         """Look for faces for ever. `free`: the lane could take a guest now; `tell`: somebody was recognised."""
         while self._limits.use == "identify":
             await self.look(free, tell)
-            await asyncio.sleep(LOOK_EVERY_S)  # the pace of looking, and of frames that differ
+            await asyncio.sleep(LOOK_AGAIN_S if self._camera.stirred else LOOK_EVERY_S)
 
     async def look(self, free: Callable[[], bool], tell: Callable[[FaceRecognised], object]) -> None:
         """Once: take a frame, and ask when there are enough."""
         now = self._clock.now()
         code_at = self._code_at
-        if not free() or (code_at is not None and now.ms_since(code_at) < CODE_WINS_MS):
+        if not self._camera.stirred or not free():  # who stands there when the lane is free again is the next guest
+            self._collected, self._wait_ms, self._not_before, self._late = [], FIRST_WAIT_MS, None, 0
+            self._camera.face_is_read(under_way=True)
+            return
+        if code_at is not None and now.ms_since(code_at) < CODE_WINS_MS:
             self._collected = []
             return
-        if not self._camera.stirred:
-            self._collected, self._wait_ms, self._not_before = [], FIRST_WAIT_MS, None
-            return
         frames = self._fresh(1, IDENTIFY_AGE_MS)
-        if not frames or (self._collected and frames[0].at.ms_since(self._collected[-1].at) < LOOK_EVERY_S * 1000):
+        if not frames or (self._collected and frames[0].at.ms_since(self._collected[-1].at) < APART_MS):
             return
         recent = [frame for frame in self._collected if now.ms_since(frame.at) <= COMPARED_AGE_MS]
         self._collected = [*recent, frames[0]][-self._limits.frames :]
@@ -224,9 +229,14 @@ class LaneFaces:
         self.questions += 1
         try:
             async with asyncio.timeout(IDENTIFY_S):
-                return await self._pool.identify(self._limits.gate_id, [frame.jpeg for frame in frames])
-        except (TimeoutError, Busy, FacesUnavailable, Invalid):
+                decision = await self._pool.identify(self._limits.gate_id, [frame.jpeg for frame in frames])
+        except TimeoutError:
+            self._late += 1
             return None  # codes go on
+        except (Busy, FacesUnavailable, Invalid):
+            decision = None
+        self._late = 0
+        return decision
 
     def _take(
         self,
@@ -253,6 +263,7 @@ class LaneFaces:
         tell(FaceRecognised(decision, frames[-1].at, now))
 
     def _hold_off(self) -> None:
+        self._camera.face_is_read(under_way=0 < self._late <= LATE_MOST)  # else what stands there may be a code
         self._not_before = self._clock.now().after_ms(self._wait_ms)
         self._wait_ms = min(2 * self._wait_ms, LONGEST_WAIT_MS)
 

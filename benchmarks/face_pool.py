@@ -26,7 +26,6 @@ from actors.face_messages import SeenFrames
 from actors.inference import InferenceActor, InferenceHosting
 from actors.inference_client import FacesClient
 from actors.inference_link import RayInference
-from actors.lane_faces import LOOK_EVERY_S
 from actors.names import inference_name
 from ml_models.face_embedder import LENGTH, Vector, normalised, packed
 from ml_models.face_reader import FaceReader
@@ -43,6 +42,7 @@ from resort.texts import Text
 SHARDS = 2
 HOLDERS = 100_000
 FRAMES = 3
+FRAME_EVERY_S = 1 / 15  # of a lane's camera
 GATE = GateId("bench")
 READY_S = 120.0
 LOOK_S = 0.2
@@ -50,9 +50,9 @@ WARM_CALLS = 3
 
 
 class RandomFaces:
-    """`FaceChanges` that are made up as they are read: one real face, then random ones, the same for a seed."""
+    """`FaceChanges` that are made up as they are read: the real faces, then random ones, the same for a seed."""
 
-    def __init__(self, seed: int, real: StoredFace, size: int) -> None:
+    def __init__(self, seed: int, real: Sequence[StoredFace], size: int) -> None:
         self._seed, self._real, self._size = seed, real, size
 
     async def after(self, version: int, limit: int) -> Sequence[FaceChange]:
@@ -62,9 +62,9 @@ class RandomFaces:
         return [self._change(number, row) for number, row in zip(numbers, drawn, strict=True)]
 
     def _change(self, number: int, row: Vector) -> FaceChange:
-        real = self._real
-        if number == 0:
-            return FaceChange(1, real.ticket_id, real)
+        if number < len(self._real):
+            return FaceChange(number + 1, self._real[number].ticket_id, self._real[number])
+        real = self._real[0]
         ticket_id = TicketId(f"{number:016x}")
         face = StoredFace(
             ticket_id=ticket_id,
@@ -87,7 +87,7 @@ async def pool_figures(seed: int, frame: bytes, seconds: float) -> tuple[dict[st
     )  # fmt: skip
     clock = SystemClock()
     began = clock.now()
-    async with _pool(site, RandomFaces(seed, real, HOLDERS)) as client:
+    async with _pool(site, RandomFaces(seed, [real], HOLDERS)) as client:
         figures = {"pool_ready_s": clock.now().ms_since(began) / 1000}
         fresh = _fresh(frame)
         window = [next(fresh) for _ in range(FRAMES)]
@@ -107,7 +107,7 @@ async def pool_figures(seed: int, frame: bytes, seconds: float) -> tuple[dict[st
             for _ in range(FRAMES - 1):
                 window[:] = [*window[1:], next(fresh)]
                 ahead.append(asyncio.create_task(client.read_ahead(window[-1])))
-                await asyncio.sleep(LOOK_EVERY_S)  # the pace of a lane's camera frames
+                await asyncio.sleep(FRAME_EVERY_S)
             window[:] = [*window[1:], next(fresh)]
 
         figures["pool_lane_p50_ms"], figures["pool_lane_p99_ms"] = await _timed(
@@ -172,22 +172,33 @@ async def _timed(
 @asynccontextmanager
 async def _pool(site: Site, faces: RandomFaces) -> AsyncIterator[FacesClient]:
     """The actors of a site on a Ray of their own, their galleries whole. Raises Unavailable."""
-    assert site.faces is not None
     with tempfile.TemporaryDirectory(prefix="snowgate-bench-") as folder:
         start_local_ray(Path(folder) / "ray", SHARDS)
         try:
-            handles: list[Any] = [
-                ray.remote(booted(InferenceActor))
-                .options(name=inference_name(shard), num_cpus=0, max_restarts=-1, max_concurrency=64)
-                .remote(InferenceHosting(site, shard, "", os.devnull), SystemClock(), faces)
-                for shard in range(SHARDS)
-            ]
-            client = FacesClient(site.faces)
-            await _until_whole(client)
-            yield client
-            await asyncio.gather(*(handle.close.remote() for handle in handles))
+            async with open_pool(site, faces) as client:
+                yield client
         finally:
             ray.shutdown()
+
+
+@asynccontextmanager
+async def open_pool(site: Site, faces: RandomFaces) -> AsyncIterator[FacesClient]:
+    """The actors of a site with faces on the running Ray, their galleries whole, until the block ends. Raises Unavailable."""
+    assert site.faces is not None
+    handles: list[Any] = [
+        ray.remote(booted(InferenceActor))
+        .options(name=inference_name(shard), num_cpus=0, max_restarts=-1, max_concurrency=64)
+        .remote(InferenceHosting(site, shard, "", os.devnull), SystemClock(), faces)
+        for shard in range(site.faces.inference_actors)
+    ]
+    try:
+        client = FacesClient(site.faces)
+        await _until_whole(client)
+        yield client
+        await asyncio.gather(*(handle.close.remote() for handle in handles))
+    finally:
+        for handle in handles:
+            ray.kill(handle)
 
 
 async def _until_whole(client: FacesClient) -> None:

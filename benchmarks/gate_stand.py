@@ -17,6 +17,7 @@ import psutil
 import ray
 from redis.asyncio import Redis
 
+from actors.lane_faces import LaneFaces
 from actors.lane_runtime import LaneRuntime
 from orchestrator.cluster import start_local_ray
 from resort.access.codes import KEY_BYTES, SiteKeys, issue_code
@@ -26,7 +27,7 @@ from resort.access.lane_settings import LaneSettings
 from resort.clock import Clock, SystemClock
 from resort.ids import GateId, LaneId, RandomIds, SeededIds, TicketId
 from resort.ports import AdmissionLedger, CodeSource, Turnstile
-from resort.site import LaneLimits
+from resort.site import FaceUse, LaneLimits
 from storage.entitlements_redis import RedisEntitlements
 from storage.redis_client import connect
 from storage.redis_ledger import LedgerKeys
@@ -109,10 +110,18 @@ async def sell(stand: Stand, seed: int, number: int, *, again: bool = False) -> 
     return [(ticket_id, issue_code(ticket_id, stand.keys)) for ticket_id in sold]
 
 
-def bench_lane(lane: str, keys: SiteKeys, ledger: AdmissionLedger, arm: Turnstile, source: CodeSource) -> LaneRuntime:
-    """A lane as lane actors build it."""
-    settings = LaneSettings(GATE, LaneId(lane), "standard", LIMITS, RULES.timezone, rules=RULES)
-    return LaneRuntime(settings, "open", keys, ledger, arm, source, SystemClock(), RandomIds(), _fail)
+def bench_lane(
+    lane: str,
+    keys: SiteKeys,
+    ledger: AdmissionLedger,
+    arm: Turnstile,
+    source: CodeSource,
+    use: FaceUse = "off",
+    faces: LaneFaces | None = None,
+) -> LaneRuntime:
+    """A lane as lane actors build it; `faces` for one that looks at them in the way `use`."""
+    settings = LaneSettings(GATE, LaneId(lane), "standard", LIMITS, RULES.timezone, rules=RULES, faces=use)
+    return LaneRuntime(settings, "open", keys, ledger, arm, source, SystemClock(), RandomIds(), _fail, faces=faces)
 
 
 def cpu_s(pids: list[int]) -> float:

@@ -34,6 +34,7 @@ class CameraCodeSource:
         self._clock = clock
         self._presence = Presence(unreadable_after_ms, repeat_code_ms)
         self._change: SceneChange | None = None
+        self._face_first = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="code reader")
 
     @property
@@ -50,6 +51,10 @@ class CameraCodeSource:
         """See `Framed`."""
         self._camera.keep_recent()
         self._change = self._change or SceneChange()
+
+    def face_is_read(self, under_way: bool) -> None:
+        """See `Framed`."""
+        self._face_first = under_way
 
     def frames(self, most: int) -> Sequence[CameraFrame]:
         """See `Framed`."""
@@ -77,15 +82,15 @@ class CameraCodeSource:
                 yield sighting
 
     def _read(self, picture: bytes) -> Reading:
-        """Runs in the thread. The picture is decoded once for both looks, and the code comes first."""
+        """Runs in the thread. The picture is decoded once for both looks."""
         if self._change is None:
             return self._reader.read(picture)
         grey = grey_of(picture)
         if grey is None:
             return Reading(None, occupied=False)
-        reading = self._reader.read_grey(grey)
         self._change.look(grey)
-        return reading
+        self._reader.hasty = self._face_first and self._change.stirred
+        return self._reader.read_grey(grey)
 
     async def close(self) -> None:
         """See the port. A frame that is being read is finished first (a few milliseconds). Idempotent."""

@@ -20,8 +20,10 @@ CREDIT_MOST = 2.0  # frames with second looks that may be saved up, so that the 
 SECOND_COST = 40.0  # and what they may cost in one such frame, in the milliseconds of `Look.cost`
 STILL_COST = 1_500.0  # likewise in the very first frame
 BEST_LOOKS = 2  # the most promising ones are taken on every such frame, the others in turn
-RARE_EVERY = 2  # Micro QR codes and light codes on dark are rare: of a quiet lane's frames only so many are asked for them
-LOOK_EVERY = 4  # whether something is held up is plain where a code was read: then only so many frames ask, for the light
+# Micro QR codes and light codes on dark are rare, and asking for them costs a third more: of a quiet lane's frames only so many
+# are asked for them, and where something is held up those in which no ordinary code is.
+RARE_EVERY = 3
+LOOK_EVERY = 8  # whether something is held up is plain where a code was read: then only so many frames ask, for the light
 FIRST_LOOK = "first look"
 NEAR_FRAMES = 4  # so many frames in a row may be read only where the last code was, then a whole one: another may have come
 NEAR_STREAK = 2  # and only after so many whole frames that were read at first sight
@@ -48,6 +50,7 @@ class CodeReader:
         self.second_opinions = 0  # frames on which second looks were taken
         self.found: Found | None = None  # the last frame's code,
         self.found_by = ""  # and which look read it
+        self.hasty = False  # no second looks for now: somebody else needs the processor for what stands there
         self._second_share = second_share
         self._frames = 0
         self._credit = 1.0
@@ -80,7 +83,7 @@ class CodeReader:
         self._credit = min(CREDIT_MOST, self._credit + self._second_share)
         if found is None and not knew:
             found = self._second_looks(grey, None, STILL_COST)
-        elif found is None and scene.occupied and self._credit >= 1.0:
+        elif found is None and scene.occupied and self._credit >= 1.0 and not self.hasty:
             self._credit -= 1.0
             found = self._second_looks(grey, scene.covered, SECOND_COST)
         self.found = found
@@ -99,8 +102,11 @@ class CodeReader:
             found = None if found is None else moved(found, near)
             self._streak = self._streak if found is not None else 0
         if found is None:
-            rare = self._frames % RARE_EVERY == 0 or self._scene.occupied
+            occupied = self._scene.occupied
+            rare = self._frames % RARE_EVERY == 0 and not occupied
             found = zxing(grey, micro=rare, inverted=rare)
+            if found is None and occupied:
+                found = zxing(grey, micro=True)
             self._streak = self._streak + 1 if found is not None else 0
             self._near_left = NEAR_FRAMES
         self._near = _near(found.box, grey) if found is not None and self._streak >= NEAR_STREAK else None

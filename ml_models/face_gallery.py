@@ -14,7 +14,10 @@ from resort.errors import Invalid
 from resort.face_rules import FaceDecision, OneToMany, Ranking
 
 ROOM = 1024  # at first; doubled when it is full
-BLOCK = 1024  # rows, half a megabyte
+BLOCK = 2048  # rows of one half, half a megabyte
+# A vector is kept in two halves, each in a matrix of its own: OpenBLAS takes 1.4 ms for three queries among 50,000 vectors so,
+# and 2.3 ms for rows of 128 numbers (measured on a processor with AVX-512, one thread).
+HALF = LENGTH // 2
 TOGETHER = 3  # queries in one product: with a fourth OpenBLAS takes another way, which costs twice as much
 
 Scores = npt.NDArray[np.float32]
@@ -25,7 +28,7 @@ class Gallery:
 
     def __init__(self, model_id: str) -> None:
         self.model_id = model_id
-        self._matrix: npt.NDArray[np.float32] = np.zeros((ROOM, LENGTH), np.float32)
+        self._matrix: npt.NDArray[np.float32] = np.zeros((2, ROOM, HALF), np.float32)
         self._holders: list[str] = []
         self._places: dict[str, int] = {}
 
@@ -47,11 +50,11 @@ class Gallery:
         place = self._places.get(holder)
         if place is None:
             place = len(self._holders)
-            if place == len(self._matrix):
+            if place == self._matrix.shape[1]:
                 self._matrix = self._doubled()
             self._holders.append(holder)
             self._places[holder] = place
-        self._matrix[place] = vector
+        self._matrix[:, place] = vector.reshape(2, HALF)
 
     def remove(self, holder: str) -> bool:
         """Forget a holder at once; False: was not enrolled here. The last row takes the free place, its old one is wiped."""
@@ -61,16 +64,16 @@ class Gallery:
         last = len(self._holders) - 1
         mover = self._holders.pop()
         if place != last:
-            self._matrix[place] = self._matrix[last]
+            self._matrix[:, place] = self._matrix[:, last]
             self._holders[place] = mover
             self._places[mover] = place
-        self._matrix[last] = 0.0
+        self._matrix[:, last] = 0.0
         return True
 
     def likeness(self, holder: str, vector: Vector) -> float | None:
         """1:1: how alike a face is to one holder's; None: not enrolled here. Raises Invalid."""
         place = self._places.get(holder)
-        return None if place is None else float(self._matrix[place] @ normalised(vector))
+        return None if place is None else float(self._matrix[:, place].ravel() @ normalised(vector))
 
     def rank(self, vectors: Sequence[Vector]) -> list[Ranking]:
         """1:N: the most alike holder for each face, exactly, and how alike the next one is. Raises Invalid."""
@@ -100,17 +103,20 @@ class Gallery:
     def _scores(self, queries: npt.NDArray[np.float32]) -> Scores:
         """Likeness to every holder, for each query. Several queries go over the rows in blocks that stay in the cache; one goes
         by einsum, which keeps to its thread: BLAS takes all cores for it, and twice the processor time."""
-        held = self._matrix[: len(self._holders)]
-        scores = np.empty((len(queries), len(held)), np.float32)
+        held = self._matrix[:, : len(self._holders)]
+        scores = np.empty((len(queries), len(self._holders)), np.float32)
         if len(queries) == 1:
-            np.einsum("ij,j->i", held, queries[0], out=scores[0])
+            np.einsum("ij,j->i", held[0], queries[0, :HALF], out=scores[0])
+            scores[0] += np.einsum("ij,j->i", held[1], queries[0, HALF:])
             return scores
         parts = [slice(first, first + TOGETHER) for first in range(0, len(queries), TOGETHER)]
-        across = [np.ascontiguousarray(queries[part].T) for part in parts]
-        for start in range(0, len(held), BLOCK):
-            block = held[start : start + BLOCK]
-            for part, columns in zip(parts, across, strict=True):
-                scores[part, start : start + BLOCK] = (block @ columns).T
+        across = [[np.ascontiguousarray(half) for half in (queries[part, :HALF].T, queries[part, HALF:].T)] for part in parts]
+        for start in range(0, len(self._holders), BLOCK):
+            block = held[:, start : start + BLOCK]
+            for part, (first, second) in zip(parts, across, strict=True):
+                product = block[0] @ first
+                product += block[1] @ second
+                scores[part, start : start + BLOCK] = product.T
         return scores
 
     def _ranked(self, row: Scores) -> Ranking:
@@ -122,7 +128,8 @@ class Gallery:
         return Ranking(self._holders[place], best, float(row.max()))
 
     def _doubled(self) -> npt.NDArray[np.float32]:
-        larger = np.zeros((2 * len(self._matrix), LENGTH), np.float32)
-        larger[: len(self._matrix)] = self._matrix
+        rows = self._matrix.shape[1]
+        larger = np.zeros((2, 2 * rows, HALF), np.float32)
+        larger[:, :rows] = self._matrix
         self._matrix[:] = 0.0  # the old memory goes back without a trace of anybody
         return larger

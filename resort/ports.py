@@ -160,6 +160,10 @@ class Framed(Protocol):
         """From now on keep the newest few frames, and tell whether something stands there. Idempotent."""
         ...
 
+    def face_is_read(self, under_way: bool) -> None:
+        """Whether what stands there may be a face that is being read: then no time goes into codes that are hard to read."""
+        ...
+
     def frames(self, most: int) -> Sequence[CameraFrame]:
         """The newest frames, newest last, at most so many; older ones are gone. Nothing before `watch_scene`."""
         ...

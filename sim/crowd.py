@@ -12,10 +12,21 @@ from resort.ids import SeededIds
 from resort.site import LaneClass
 
 Behaviour = Literal[
-    "honest", "used", "wrong_day", "forged", "not_ours", "unreadable", "hesitant", "wrong_lane", "holder", "borrowed"
+    "honest",
+    "used",
+    "wrong_day",
+    "forged",
+    "not_ours",
+    "unreadable",
+    "hesitant",
+    "wrong_lane",
+    "holder",
+    "borrowed",
+    "alone",
+    "stranger",
 ]
 GOOD: frozenset[Behaviour] = frozenset({"honest", "hesitant"})  # these hold a ticket that lets them in here today
-FACED: frozenset[Behaviour] = frozenset({"holder", "borrowed"})  # these hold one and show a face, which may be another's
+FACED: frozenset[Behaviour] = frozenset({"holder", "borrowed", "alone"})  # these hold one and show a face, maybe another's
 USED_KEPT = 200
 
 
@@ -44,6 +55,10 @@ class Crowd(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     face_share: float = 0.3  # of the guests at a lane that looks at faces: those who have theirs enrolled
     borrowed_share: float = 0.25  # of these: they come with the ticket of somebody else whose face is enrolled
     face_stock: int = 4  # such tickets that are bought ahead
+    alone_share: float = 0.3  # of the guests at a lane that opens for a face alone: those who show nothing else
+    stranger_share: float = 0.25  # of these: they hold no ticket
+    alone_rest_s: float = 14.0  # who came by his face alone comes again only after this: a lane tells of nobody twice in 10 s
+    stranger_s: float = 3.0  # a stranger whom nobody heeds walks away after this
 
 
 @dataclass(slots=True)
@@ -63,6 +78,11 @@ class Tally:
     faces_let_in: int = 0
     borrowed_shown: int = 0  # likewise, with somebody else's ticket
     borrowed_let_in: int = 0  # more than none where faces could not be compared, and the site admits then
+    alone_shown: int = 0  # a face and nothing else, by holders of a ticket that it may show
+    alone_let_in: int = 0
+    alone_refused: int = 0  # of tickets that were used up
+    strangers_shown: int = 0  # likewise, by people without a ticket
+    strangers_let_in: int = 0  # must stay 0
 
 
 @dataclass(slots=True)
@@ -86,11 +106,11 @@ class Wallets:
 
 @dataclass(frozen=True, slots=True)
 class Showing:
-    """What one guest will hold up. `code` None cannot be read."""
+    """What one guest will hold up. `code` None cannot be read; with a `face` it is none."""
 
     behaviour: Behaviour
     code: str | None
-    face: bytes | None = field(default=None, repr=False)  # a photograph that stands beside the code
+    face: bytes | None = field(default=None, repr=False)  # a photograph that stands beside the code, or alone
 
 
 class CodeDealer:

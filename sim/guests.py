@@ -18,6 +18,7 @@ from sim.crowd import FACED, GOOD, CodeDealer, Crowd, Showing, Tally
 from sim.face_album import Portrait
 from sim.face_guests import FaceGuests
 from sim.face_scene import FaceScene
+from sim.faces_alone import AloneCast, FacesAlone
 from sim.scene import Scene
 from sim.shop_client import BoughtTicket
 from sim.turnstile import SimTurnstile
@@ -98,10 +99,12 @@ class Guests:
         crowd: Crowd | None = None,
         face_lanes: Set[str] = frozenset(),
         album: Sequence[Portrait] = (),
+        alone: AloneCast | None = None,
     ) -> None:
-        """`face_lanes` look at the faces of `album`; there are none to begin with."""
+        """`face_lanes` look at the faces of `album`, and `alone` says who shows nothing else; there are none to begin with."""
         self.tally = Tally()
         self._crowd = crowd or Crowd()
+        self._alone = FacesAlone(alone or AloneCast(), self._crowd, self.tally)
         self._faces = FaceGuests(face_lanes, album, self._crowd, self.tally, seed)
         self._cameras = cameras
         self._shop = shop
@@ -162,7 +165,7 @@ class Guests:
             short = [(product, day, wallet) for product, day, wallet, wanted in shelves if len(wallet) < wanted]
             for product, day, wallet in short:
                 await self._buy(product, day, wallet)
-            if self._faces.low:
+            if self._faces.low or self._alone.low:
                 await self._buy_with_face()
             elif not short:
                 await self._low.wait()
@@ -182,7 +185,7 @@ class Guests:
 
     async def _buy_with_face(self) -> None:
         try:
-            await self._faces.buy(self._shop, self._day)
+            await (self._faces if self._faces.low else self._alone).buy(self._shop, self._day)
         except (Refused, Unavailable) as error:
             await self._shrug("a ticket with a face", error)
 
@@ -199,7 +202,7 @@ class Guests:
             await self._step(lane, self._crowd.step_up_s)
             if lane.closed:
                 return
-            showing = self._faces.deal(lane.lane_id, lane.dice)
+            showing = self._alone.deal(lane.lane_id, lane.dice, _now_s()) or self._faces.deal(lane.lane_id, lane.dice)
             if showing is None:
                 showing = self._dealer.deal(lane.lane_id, lane.lane_class, lane.dice, _now_s())
             self._low.set()
@@ -220,8 +223,10 @@ class Guests:
             return
         self.tally.presented += 1
         self._cameras.show(lane.lane_id, _scene(showing, lane.dice))
-        signal = await self._until(lane, ("unlocked", "refused"))
+        patience_s = self._crowd.stranger_s if showing.behaviour == "stranger" else self._crowd.give_up_s
+        signal = await self._until(lane, ("unlocked", "refused"), patience_s)
         self._faces.ended(showing, signal)
+        self._alone.ended(showing, signal)
         if signal == "unlocked" and showing.behaviour == "hesitant":
             await self._hesitate(lane, showing)
         elif signal == "unlocked":
@@ -231,13 +236,13 @@ class Guests:
             self.tally.turned_away += showing.behaviour in GOOD
             self._dealer.give_back(showing)
             await self._step(lane, self._crowd.push_s)
-        else:
+        elif showing.behaviour != "stranger":
             self.tally.gave_up += 1
 
     async def _hesitate(self, lane: _Lane, showing: Showing) -> None:
         """Look at the mountain until the arm locks again, then start over as everybody else."""
         self._cameras.show(lane.lane_id, None)
-        await self._until(lane, ("relocked",))
+        await self._until(lane, ("relocked",), self._crowd.give_up_s)
         await asyncio.sleep(self._crowd.lower_s)
         if not lane.closed:
             await self._one_guest(lane, Showing("honest", showing.code))
@@ -256,10 +261,10 @@ class Guests:
         if showing.code is not None:
             self._dealer.went_through(showing.code, lane.lane_id, _now_s())
 
-    async def _until(self, lane: _Lane, wanted: tuple[str, ...]) -> str:
+    async def _until(self, lane: _Lane, wanted: tuple[str, ...], patience_s: float) -> str:
         """The first of these signals; "" when the guest's patience is over."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._crowd.give_up_s):
+            async with asyncio.timeout(patience_s):
                 while True:
                     signal = await lane.signals.get()
                     if signal in wanted:

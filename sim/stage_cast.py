@@ -18,8 +18,9 @@ from resort.clock import Clock, SystemClock
 from resort.errors import Invalid, InvalidConfig, NotFound
 from resort.site import GateSite, LaneClass, LaneSite, ScannerLine, Site
 from sim.camera_server import CameraServer
-from sim.face_album import open_album
+from sim.face_album import ALONE, STRANGERS, open_album, open_group
 from sim.face_scene import FaceScene
+from sim.faces_alone import AloneCast
 from sim.guests import Guests
 from sim.load import Load
 from sim.scanner_server import ScannerServer
@@ -40,6 +41,8 @@ class StageCast:
         self._places: dict[str, tuple[TurnstileServer, int]] = {}  # behind which port a lane's steel is, and as which unit
         self._visited: dict[str, tuple[LaneClass, SimTurnstile]] = {}  # lanes where both ends are simulated
         self._faced: set[str] = set()  # of these, those whose camera looks at faces
+        self._opening: set[str] = set()  # and of these, those that open for a face alone
+        self._face_products = [product.code for product in site.products if "face" in product.media]
         self._servers: dict[str, TurnstileServer] = {}
         scanned: dict[str, ScannerLine] = {}
         for gate in site.gates:
@@ -76,6 +79,8 @@ class StageCast:
                 self._visited[lane.id] = (lane.lane_class, steel)
                 if lane.faces != "off" and lane.camera.url == "simulated":
                     self._faced.add(lane.id)
+                    if lane.faces == "identify":
+                        self._opening.add(lane.id)
         return played
 
     async def start(self) -> StageAddresses:
@@ -143,9 +148,18 @@ class StageCast:
     async def _open(self, order: StageOrder) -> None:
         shop, day = await self._shop(order)
         album = await asyncio.to_thread(open_album) if self._faced else []
-        self._guests = Guests(self._visited, self._readers, shop, day, self._seed, face_lanes=self._faced, album=album)
+        alone = await asyncio.to_thread(self._alone)
+        self._guests = Guests(
+            self._visited, self._readers, shop, day, self._seed, face_lanes=self._faced, album=album, alone=alone
+        )
         self._guests_closers.push_async_callback(self._guests.stop)
         await self._guests.start()
+
+    def _alone(self) -> AloneCast:
+        """Who shows nothing but his face; opens photographs."""
+        if not self._opening:
+            return AloneCast()
+        return AloneCast(self._opening, self._face_products, open_group(ALONE), open_group(STRANGERS))
 
     async def _begin_load(self, order: StageOrder) -> None:
         if order.load is None:

@@ -34,12 +34,15 @@ class Camera:
         self.clock = clock
         self.stirred = True
         self.settled = 0
-        self.watched = False
+        self.watched = self.face_first = False
         self.number = 0
         self.shown: list[CameraFrame] = []
 
     def watch_scene(self) -> None:
         self.watched = True
+
+    def face_is_read(self, under_way: bool) -> None:
+        self.face_first = under_way
 
     def frames(self, most: int) -> Sequence[CameraFrame]:
         return self.shown[-most:]
@@ -63,7 +66,7 @@ class Pool:
         self.asked: list[Sequence[bytes]] = []
         self.ahead: list[bytes] = []
         self.reading_ahead: asyncio.Event | None = None
-        self.away = False
+        self.away = self.late = False
         self.reached = asyncio.Event()
         self.hanging: asyncio.Event | None = None
 
@@ -89,6 +92,8 @@ class Pool:
         self.reached.set()
         if self.hanging is not None:
             await self.hanging.wait()
+        if self.late:
+            raise TimeoutError
         if self.away:
             raise FacesUnavailable("The pool", "it is away")
         return self.identity

@@ -260,6 +260,28 @@ async def test_a_second_consumer_gets_the_newest_frames_and_takes_none_away(stan
     await source.close()
 
 
+async def test_while_a_face_is_read_no_time_goes_into_what_is_hard_to_read(stand: CameraServer) -> None:
+    reader = CodeReader(second_share=1.0)
+    source = CameraCodeSource(MjpegCamera(stand.url("lane"), SystemClock()), reader, SystemClock(), 60_000, 2_500)
+    source.watch_scene()
+    source.face_is_read(under_way=True)
+    waiting = asyncio.create_task(next_of(source.sightings()))
+    await frames_read(stand, source, 3)
+    source.settle()  # nobody there
+    await frames_read(stand, source, source.frames_read + 2)
+    before = reader.second_opinions  # those of the very first frame
+    stand.show("lane", Scene(None, 1))
+    await frames_read(stand, source, source.frames_read + 6)
+    assert source.stirred
+    assert reader.second_opinions == before
+    source.face_is_read(under_way=False)
+    await frames_read(stand, source, source.frames_read + 4)
+    assert reader.second_opinions > before
+    stand.show("lane", Scene("AFTER", 2))
+    assert (await waiting).text == "AFTER"
+    await source.close()
+
+
 async def test_it_goes_on_after_the_camera_was_away(stand: CameraServer) -> None:
     source = source_at(stand)
     sightings = source.sightings()
