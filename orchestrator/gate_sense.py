@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 GAP_S = 4.0  # a scan so soon after the lane's last passage: somebody was waiting
 IDLE_S = 30.0  # e-folding time in which a lane without scans counts as idle
-BUSY_STEP = 0.1  # of one scan on a lane's busy share
+BUSY_STEP = 0.2  # of one scan on a lane's busy share
 RATE_S = 120.0  # window of the arrival rate
 HISTORY_S = 900.0
 PRIOR_SERVICES = 20  # services that the configured pace weighs
@@ -181,11 +181,12 @@ class GateSense:
         if serving and len(seen) == len(serving):
             standing = float(sum(seen))
             counted.append(("approach", standing, 2.0 + 0.25 * standing))  # approach sensors see no further than their zone
-        known_idle = bool(serving) and busy < DOUBT_BUSY and any(lane.scanned_s > -inf for lane in serving)
+        scanned = any(lane.scanned_s > -inf for lane in self._lanes.values())  # else nothing follows from lanes that are idle
+        known_idle = bool(serving) and busy < DOUBT_BUSY and scanned
         limit = DOUBT_PER_LANE * len(serving)
         doubted = tuple(name for name, value, _ in counted if known_idle and value > limit)
         told = [(value, sd) for name, value, sd in counted if name not in doubted]
-        if serving:
+        if serving and scanned:
             told.append(_by_scans(busy, len(serving)))
         if not told:
             return 0.0, 25.0, doubted

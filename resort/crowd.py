@@ -14,6 +14,7 @@ from resort.texts import Text
 
 CrowdMode = Literal["advise", "confirm", "automatic"]
 Wish = Literal["open_lane", "close_lane", "share_fast_lane", "keep_fast_lane", "ask_staff"]
+Outcome = Literal["done", "failed", "declined", "seen"]
 BY_ORCHESTRATOR = "orchestrator"  # who acted, in the journal
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=86_400)]
 
@@ -86,7 +87,7 @@ class ActView(msgspec.Struct, frozen=True):
     reason: Text
     effect: Text
     by: str
-    outcome: Literal["done", "failed", "declined", "seen"]
+    outcome: Outcome
     detail: str = ""  # why it failed
 
 
@@ -123,7 +124,7 @@ class CrowdControl(Protocol):
         ...
 
     async def accept(self, proposal_id: str, by: str) -> ActView:
-        """Carry a proposal out. Raises NotFound when it is no longer proposed."""
+        """Carry a proposal out. Raises NotFound when it is no longer proposed, WrongState while the mode is `advise`."""
         ...
 
     async def decline(self, proposal_id: str, by: str) -> ActView:
