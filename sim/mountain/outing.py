@@ -96,7 +96,7 @@ class Outing:
 
     def ridden(self, party: Party, lift: Lift) -> None:
         """The party is on top: down a run."""
-        runs = lift.scene.runs
+        runs = [run for run in lift.scene.runs if self._leads_on(party, run.to)] or lift.scene.runs
         run = runs[0] if len(runs) == 1 else party.dice.choices(runs, [run.share for run in runs])[0]
         self._course.after(run.minutes * 60 * party.pace, self.enter, party, run.to)
 
@@ -126,10 +126,12 @@ class Outing:
         return party.dice.choices(lifts, weights)[0]
 
     def _allowed(self, party: Party, lift: Lift) -> bool:
-        gate, covered = self.gate_of.get(lift.scene.id), party.ticket.gates
-        if gate is None or not covered:
-            return True
-        return gate.scene.id in covered or gate.scene.area in covered
+        gate = self.gate_of.get(lift.scene.id)
+        return gate is None or party.ticket.covers(gate.scene.id, gate.scene.area)
+
+    def _leads_on(self, party: Party, area: str) -> bool:
+        """Whether the party may ride a lift from there."""
+        return not party.ticket.gates or any(self._allowed(party, lift) for lift in self._by_area[area])
 
     def _eat(self, party: Party, area: str) -> bool:
         places = [restaurant for restaurant in self.restaurants if restaurant.scene.area == area]

@@ -157,9 +157,9 @@ def _convoys(dice: random.Random, convoys: list[tuple[float, int, int, float]], 
 
 def _shape(profile: list[tuple[float, float]], minute: float) -> float:
     """The profile between its points; nothing outside."""
-    place = bisect_right(profile, (minute, float("inf")))
-    if place == 0 or place == len(profile):
+    if not profile[0][0] <= minute <= profile[-1][0]:
         return 0.0
+    place = min(bisect_right(profile, (minute, float("inf"))), len(profile) - 1)
     (before, low), (after, high) = profile[place - 1], profile[place]
     return low + (high - low) * (minute - before) / (after - before)
 

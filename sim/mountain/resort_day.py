@@ -101,6 +101,8 @@ class ResortDay:
         finally:
             if collects:
                 gc.enable()
+        if told is not None:
+            told(1.0)
         return DayPlayed(
             self.scene,
             self.seed,

@@ -75,6 +75,10 @@ class TicketScene(Strict, frozen=True):
     group: bool = False  # one code for the whole party
     gates: tuple[str, ...] = ()  # gates or areas that it is valid at; none: all
 
+    def covers(self, gate: str, area: str) -> bool:
+        """Whether it is meant for that gate, which leads into that area."""
+        return not self.gates or gate in self.gates or area in self.gates
+
 
 class GateScene(Strict, frozen=True):
     """A gate: lanes before an area. With `lift` it stands before that lift; else it is an entrance that signs can name."""

@@ -59,16 +59,18 @@ class Steering:
         source = party.source
         self._passed[source] += party.size
         walks = self._walk_s[source]
-        nearest = min(range(len(walks)), key=lambda gate: (not self.entrances[gate].open_lanes, walks[gate]))
+        valid = [number for number, gate in enumerate(self.entrances) if party.ticket.covers(gate.scene.id, gate.scene.area)]
+        valid = valid or list(range(len(walks)))
+        nearest = min(valid, key=lambda gate: (not self.entrances[gate].open_lanes, walks[gate]))
         gate = nearest
         if self._policy is not None and self._last is not None:
             shares, debt = self._last.shares[source], self._owed[source]
             debt += party.size * shares
             advised = int(np.where(shares > 0, debt, -np.inf).argmax())
             debt[advised] -= party.size
-            if party.follows < self.scene.guests.compliance:
+            if party.follows < self.scene.guests.compliance and advised in valid:
                 gate = advised
-        self._tally.extra_walk_s += float(walks[gate] - walks[nearest]) * party.size
+        self._tally.extra_walk_s += float(walks[gate] - min(walks[number] for number in valid)) * party.size
         return self.entrances[gate], float(walks[gate]) * party.pace
 
     # ---- every tick

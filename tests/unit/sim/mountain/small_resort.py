@@ -51,6 +51,7 @@ TREE: dict[str, object] = {
     "hall": {"desks": 3},
     "guests": {"lunch_min": [60, 150], "stay_min": [150, 40]},
     "faults": {"lane_every_h": 0, "lift_every_h": 0},
+    "steering": {"policy": "predictive", "tick_s": 60},
     "min_interval_s": 30,
 }
 
