@@ -155,10 +155,10 @@ class GateActor:
         tick = self._clock.now().tick_ns
         return [self._standing(lane_id, tick) for lane_id in self._hosts]
 
-    async def order_mode(self, lane_id: str, mode: LaneMode, ordered_by: str) -> None:
+    async def order_mode(self, lane_id: str, mode: LaneMode, ordered_by: str, note: str = "") -> None:
         """Store the wanted mode, then tell the lane. Raises NotFound, DatabaseUnavailable."""
         self._check_lane(lane_id)
-        acted = self._acted(lane_id, ordered_by, "mode", "", mode)
+        acted = self._acted(lane_id, ordered_by, "mode", note, mode)
         await self._orders.set_mode(lane_id, mode, ordered_by, acted.at, acted)
         self._wanted[lane_id] = mode
         self._spared.free(lane_id)

@@ -59,6 +59,27 @@ export interface AcknowledgedView {
   note: string;
 }
 /**
+ * What came of a proposal. `by`: who accepted or declined it, or `orchestrator`.
+ */
+export interface ActView {
+  at: string;
+  by: string;
+  detail?: string;
+  effect: Text;
+  gate_id: string;
+  lane_id: string;
+  outcome: "declined" | "done" | "failed" | "seen";
+  reason: Text;
+  wish: "ask_staff" | "close_lane" | "keep_fast_lane" | "open_lane" | "share_fast_lane";
+}
+/**
+ * One sentence in Chinese and in English.
+ */
+export interface Text {
+  en: string;
+  zh: string;
+}
+/**
  * Every open alarm as the feed saw it at `version`.
  */
 export interface AlarmList {
@@ -81,13 +102,6 @@ export interface AlarmView {
   severity: string;
   since: string;
   text: Text;
-}
-/**
- * One sentence in Chinese and in English.
- */
-export interface Text {
-  en: string;
-  zh: string;
 }
 /**
  * What can be bought here. Prices are indicative: only a quote is binding.
@@ -135,6 +149,68 @@ export interface ConsentWording {
   guardian: Text;
   text: Text;
   version: string;
+}
+/**
+ * What is believed of one gate. None: not known.
+ */
+export interface CrowdGateView {
+  age_s: number | null;
+  arriving_per_min: number | null;
+  blind: boolean;
+  doubted?: string[];
+  gate_id: string;
+  lanes_open: number;
+  lanes_wanted: number | null;
+  left_alone?: {
+    [k: string]: string;
+  };
+  next_quarter: number | null;
+  next_quarter_sd: number | null;
+  queue: number | null;
+  queue_sd: number | null;
+  spared?: string[];
+  wait_s: number | null;
+}
+/**
+ * What the crowd brain may do from now on; kept over restarts.
+ */
+export interface CrowdModeAsk {
+  mode: "advise" | "automatic" | "confirm";
+}
+/**
+ * Everything that the orchestrator tells of the crowd.
+ */
+export interface CrowdView {
+  at: string | null;
+  done: ActView[];
+  fault: string;
+  gates: CrowdGateView[];
+  mode: "advise" | "automatic" | "confirm";
+  proposals: ProposalView[];
+  signs: SignView[];
+}
+/**
+ * What the orchestrator would do, why, and what it expects of it.
+ */
+export interface ProposalView {
+  effect: Text;
+  gate_id: string;
+  lane_id: string;
+  proposal_id: string;
+  reason: Text;
+  since: string;
+  wish: "ask_staff" | "close_lane" | "keep_fast_lane" | "open_lane" | "share_fast_lane";
+}
+/**
+ * What a sign should say: the share of its guests that each gate should get.
+ */
+export interface SignView {
+  gate_id: string;
+  name: Text;
+  shares: {
+    [k: string]: number;
+  };
+  sign_id: string;
 }
 /**
  * What changed after `since` up to `version`: whole views of changed gates and lanes; alarms whole when they changed.
