@@ -15,9 +15,11 @@ CALM = GateEstimate(3, 0.25, 0.5, 1.0, 1.0, 0.05, 45.0, 8.0, 0.0)
 RUSH = replace(CALM, queue=60.0, arriving_per_s=0.8, next_quarter=720.0)
 
 
-def lane(lane_id: str, state: str = "serving", **changed: object) -> LaneNews:
-    news = LaneNews(lane_id, "standard", state == "serving", state in ("closed", "spared"), state == "spared", False, 0)
-    return news._replace(**changed)
+def lane(
+    lane_id: str, state: str = "serving", *, lane_class: str = "standard", busy: bool = False, waiting: int | None = 0
+) -> LaneNews:
+    closed = state in ("closed", "spared")
+    return LaneNews(lane_id, lane_class, state == "serving", closed, state == "spared", busy, waiting)
 
 
 def three(*states: str) -> list[LaneNews]:
