@@ -46,6 +46,7 @@ class GateWorld:
     tally: Tally
     keys: SiteKeys
     refused: Refused
+    home: Callable[[Party], None]
     attended: Callable[[], bool] = field(default=lambda: True)  # whether any staff are on duty
 
 
@@ -263,8 +264,21 @@ class Gate:
         party = guest.party
         if guest.cheat:
             self._tally.cheats[guest.cheat].admitted += 1
+        self._settle(party)
+
+    def give_up(self, guest: Guest) -> None:
+        """A guest of a party that is inside will not pass any more: all of it go home."""
+        guest.party.home = True
+        self._settle(guest.party)
+
+    def _settle(self, party: Party) -> None:
+        """One guest less who is awaited; with the last one the party goes on."""
         party.missing -= 1
-        if not party.missing and party.then is not None:
+        if party.missing:
+            return
+        if party.home:
+            self._world.home(party)
+        elif party.then is not None:
             party.inside = True
             party.then()
 
@@ -284,4 +298,10 @@ class Gate:
         self._tally.lane_busy[worker.lane.id].append((worker.since_s, at_s))
         self.place.busy_s += at_s - worker.since_s
         worker.guest = None
+        if worker.lane.machine.awaits_rotation:  # a green light that nobody uses any more: the arm locks, and the lane sees it
+            self._course.after(HESITATED_S, self._look, worker)
+        self.serve()
+
+    def _look(self, worker: Worker) -> None:
+        worker.lane.look()
         self.serve()

@@ -14,8 +14,8 @@ LOOK_BEHIND = 3  # how many parties behind are asked whether they fill a chair
 class Lift:
     """Chairs are sent while somebody waits and the lift runs. `ridden` is called when the last of a party reaches the top.
 
-    A chair takes the party at the head, or a chairful of it if it is larger; then those of the next parties that fit whole;
-    then singles, who have a line of their own. That is how lift lines are marshalled.
+    A chair takes the party at the head, or a chairful of it if it is larger, with singles who wait longer; then those of the
+    next parties that fit whole; then more singles, who have a line of their own. So lift lines are marshalled.
     """
 
     def __init__(
@@ -92,17 +92,20 @@ class Lift:
 
     def _fill(self) -> int:
         """Board whom this chair takes. Returns the seats that stay empty."""
-        room, seats, parties = self.scene.seats, self.scene.seats, self._parties
+        seats, parties, singles = self.scene.seats, self._parties, self._singles
+        room = seats
         if parties:
             party, stand, since = parties[0]
-            if stand <= seats:
-                parties.popleft()
-                self._board(party, stand, since)
-                room -= stand
-            else:
+            if stand > seats:
                 parties[0] = (party, stand - seats, since)
                 self._board(party, seats, since)
                 return 0
+            while singles and room > stand and singles[0][2] < since:  # who waits longer than the head goes before it
+                self._board(*singles.popleft())
+                room -= 1
+            parties.popleft()
+            self._board(party, stand, since)
+            room -= stand
             place = 0
             while room and place < min(LOOK_BEHIND, len(parties)):
                 party, stand, since = parties[place]
@@ -112,10 +115,9 @@ class Lift:
                 del parties[place]
                 self._board(party, stand, since)
                 room -= stand
-        while room and self._singles:
-            party, stand, since = self._singles.popleft()
-            self._board(party, stand, since)
-            room -= stand
+        while room and singles:
+            self._board(*singles.popleft())
+            room -= 1
         return room
 
     def _board(self, party: Party, persons: int, since: float) -> None:

@@ -87,12 +87,16 @@ class Outing:
         """The party is in an area and decides what to do."""
         at_s = self._course.at
         if at_s >= party.leaves_s or at_s >= self._closes_s - LAST_RIDE_S:
-            party.inside = False
-            self._tally.left += party.size
+            self.go_home(party)
             return
         if party.lunch_s is not None and at_s >= party.lunch_s and self._eat(party, area):
             return
         self._ride(party, self._choose(party, area))
+
+    def go_home(self, party: Party) -> None:
+        """The party leaves."""
+        party.inside = False
+        self._tally.left += party.size
 
     def ridden(self, party: Party, lift: Lift) -> None:
         """The party is on top: down a run."""

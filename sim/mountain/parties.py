@@ -63,6 +63,7 @@ class Party:
     boarding: int = 0  # who are not on a chair yet
     rides: int = 0
     inside: bool = False
+    home: bool = False  # a ticket of it has run out: it goes home
     then: Callable[[], None] | None = None  # what it does once all are through
 
     @property

@@ -13,7 +13,7 @@ from sim.mountain.resort_day import DayPlayed
 from sim.mountain.tally import SAMPLE_S, Decided, Place
 
 EFFECT_S = 600.0
-DECISIONS_SHOWN = 80
+DECISIONS_SHOWN = 40
 CHEAT_NAMES = {
     "shared_pass": Text("共用雪卡", "shared pass"),
     "copied_code": Text("复制票码", "copied code"),
@@ -49,7 +49,7 @@ def report_page(day: DayPlayed) -> str:
     opens_min, ends_s = scene.day.opens.hour * 60 + scene.day.opens.minute, scene.day.minutes * 60.0
     waiting = [place for place in tally.places.values() if place.kind != "restaurant"]
     worst, doors = bottleneck(day), entrances(day)
-    marks = [decided.at_s for decided in tally.decided]
+    marks = [decided.at_s for decided in tally.decided if decided.place in {place.id for place in doors}]
     parts = [
         f"<h1>{escape(name.zh)} · {escape(name.en)}</h1>",
         f'<p class="soft">{scene.day.date} · {scene.day.kind} · {scene.day.weather} · seed {day.seed} · '

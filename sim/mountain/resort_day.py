@@ -66,7 +66,7 @@ class ResortDay:
         self._keys = SiteKeys(1, {1: random.Random(f"keys {seed}").randbytes(KEY_BYTES)})
         self._served_s = mean_service_s(scene)
         self._inside: list[Guest] = []
-        self.world = GateWorld(scene, self.course, self.tally, self._keys, self._refused, self._attended)
+        self.world = GateWorld(scene, self.course, self.tally, self._keys, self._refused, self._home, self._attended)
         self.gates = [self._gate(gate, checked) for gate in scene.gates]
         self.outing = self._outing()
         hall = self.tally.place(HALL, "hall", Text("售票厅", "Ticket hall"), scene.hall.desks)
@@ -181,6 +181,9 @@ class ResortDay:
             self.cheats.refused(gate, guest)
         else:
             self.desk.refused(gate, guest, reason)
+
+    def _home(self, party: Party) -> None:
+        self.outing.go_home(party)
 
     def _attended(self) -> bool:
         minute = self.course.at / 60

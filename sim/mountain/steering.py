@@ -49,6 +49,9 @@ class Steering:
         self._entered = [0] * len(self.entrances)
         self._seen: list[Counts] = []
         self._errors = self._forecast_errors(seed)
+        minutes = [minute for minute, _ in scene.arrivals.profile]
+        self._profile = np.array(minutes) * 60, np.array([rate_at(scene, minute * 60) for minute in minutes])
+        self._source_shares = np.array([source.share for source in scene.arrivals.sources])
         self._opening = [Opening(gate.lanes - gate.scene.fast_lanes) for gate in gates]
         self._came: list[list[int]] = [[0] for _ in gates]
 
@@ -84,7 +87,8 @@ class Steering:
             self._sense.hear(self._seen.pop(0))
         view = self._view(now)
         near = nearest_open(view)
-        advice = Advice(near) if self._policy is None else self._policy.advise(view, self._last)
+        idle = self._policy is None or not view.passing_per_s.any()  # nobody is foreseen: nothing to advise
+        advice = Advice(near) if self._policy is None or idle else self._policy.advise(view, self._last)
         self._tell_signs(advice, now)
         self._last = advice
         compliant = near if self._policy is None else advice.shares
@@ -129,8 +133,9 @@ class Steering:
     def _forecast(self, now: float) -> Floats:
         """(S, bins) guests a second who will pass each sign, as foreseen."""
         moments = now + (np.arange(self._bins) + 0.5) * self._tick_s
-        total = np.array([rate_at(self.scene, moment) for moment in moments])
-        shares = np.array([source.share for source in self.scene.arrivals.sources])
+        times, rates = self._profile
+        total = np.interp(moments, times, rates, left=0.0, right=0.0)
+        shares = self._source_shares
         block = np.minimum((moments / BLOCK_S).astype(int), self._errors.shape[1] - 1)
         foreseen: Floats = shares[:, None] * total[None, :] * self._errors[:, block]
         return foreseen

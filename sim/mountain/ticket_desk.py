@@ -65,9 +65,11 @@ class TicketDesk:
         self._tally.honest_refused[reason] += 1
         if wait_s is not None and tries <= 3:
             self._course.after(wait_s, gate.line_up, guest)
-        elif wait_s is not None or guest.party.inside:
+        elif wait_s is not None:
             guest.by_hand = True  # an attendant looks at his ticket
             gate.line_up(guest)
+        elif guest.party.inside:
+            gate.give_up(guest)
         else:
             self._course.after(TO_HALL_S, self._exchange, gate, guest)
 
