@@ -11,6 +11,7 @@ from sim.mountain.scenario import RestaurantScene, Scenario
 from sim.mountain.tally import Place, Tally
 
 TO_LIFT_S = 45.0  # from the end of a run to the next line
+SEEN_S = 5.0
 LAST_RIDE_S = 900.0  # before closing: nobody sets out for another ride
 LUNCH_SPREAD = 4.0  # shape of the gamma of a meal
 LUNCH_AGAIN_S = 1_200.0  # who found no table tries again after this
@@ -75,6 +76,7 @@ class Outing:
         self._closes_s = scene.day.minutes * 60.0
         self._slow_s = scene.guests.patience_min * 60
         self._by_area: dict[str, list[Lift]] = {}
+        self._weights: dict[str, tuple[float, list[float]]] = {}  # by area: when it was looked, and what was seen
 
     def add(self, lift: Lift, gate: Gate | None) -> None:
         """A lift with the gate before it."""
@@ -121,13 +123,23 @@ class Outing:
         self._course.after(TO_LIFT_S * party.pace, self.line_up, party, lift.scene.id)
 
     def _choose(self, party: Party, area: str) -> Lift:
-        lifts = [lift for lift in self._by_area[area] if self._allowed(party, lift)] or self._by_area[area]
-        if len(lifts) == 1:
-            return lifts[0]
-        waits = [self.expected_s(lift) for lift in lifts]
-        least = min(waits)
-        weights = [lift.scene.share * exp((least - wait) / self._slow_s) for lift, wait in zip(lifts, waits, strict=True)]
-        return party.dice.choices(lifts, weights)[0]
+        lifts, weights = self._seen(area)
+        if party.ticket.gates:
+            allowed = [place for place, lift in enumerate(lifts) if self._allowed(party, lift)]
+            if allowed:
+                lifts, weights = [lifts[place] for place in allowed], [weights[place] for place in allowed]
+        return lifts[0] if len(lifts) == 1 else party.dice.choices(lifts, weights)[0]
+
+    def _seen(self, area: str) -> tuple[list[Lift], list[float]]:
+        """The lifts of an area, each with how likely a guest takes it who sees the lines as they were a few seconds ago."""
+        at_s, weights = self._weights.get(area, (-SEEN_S, []))
+        lifts = self._by_area[area]
+        if self._course.at >= at_s + SEEN_S:
+            waits = [self.expected_s(lift) for lift in lifts]
+            least = min(waits)
+            weights = [lift.scene.share * exp((least - wait) / self._slow_s) for lift, wait in zip(lifts, waits, strict=True)]
+            self._weights[area] = self._course.at, weights
+        return lifts, weights
 
     def _allowed(self, party: Party, lift: Lift) -> bool:
         gate = self.gate_of.get(lift.scene.id)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from zoneinfo import available_timezones
 
 import msgspec
@@ -15,6 +16,7 @@ from sim.mountain.scenario import FireDrill, GateLoss, LiftStop, Scenario
 FOLDER = Path("config/scenarios")
 UNSTEERED = "none"  # the policy of signs that say nothing
 MOST_LANES = 200
+LAID_OVER = ("Scenario", "DayScene", "ArrivalScene", "ServiceScene", "SaleScene")  # maps, whose keys are merged
 SHARES_OFF = 0.011
 
 
@@ -36,6 +38,18 @@ def load_scenario(path: Path) -> Scenario:
         return check_scenario(msgspec.convert(_tree(path, ()), Scenario))
     except msgspec.ValidationError as error:
         raise InvalidConfig(f"scenario {path.name}", str(error)) from None
+
+
+def scenario_schema() -> dict[str, Any]:
+    """The JSON Schema of a scenario file, for editors; `config/scenarios/scenario.schema.json` is it."""
+    schema: dict[str, Any] = msgspec.json.schema(Scenario)
+    for part in LAID_OVER:  # what a file does not say of these may be in the one that it is like
+        del schema["$defs"][part]["required"]
+    schema["$defs"]["Scenario"]["properties"]["like"] = {
+        "type": "string",
+        "description": "The scenario beside this file that says the rest.",
+    }
+    return schema
 
 
 def _tree(path: Path, seen: tuple[Path, ...]) -> dict[str, object]:

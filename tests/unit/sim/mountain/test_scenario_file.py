@@ -1,12 +1,15 @@
 """Scenario files: read, laid over one another, and refused in one sentence."""
 
+import json
 from pathlib import Path
 
+import jsonschema
 import pytest
+import yaml
 
 from resort.errors import InvalidConfig, NotFound
 from sim.mountain.scenario import Scenario
-from sim.mountain.scenario_file import FOLDER, find_scenario, load_scenario
+from sim.mountain.scenario_file import FOLDER, find_scenario, load_scenario, scenario_schema
 from tests.unit.sim.mountain.small_resort import ARRIVALS, TREE, small
 
 
@@ -70,3 +73,13 @@ def test_a_bad_file_is_refused(tmp_path: Path, text: str, says: str) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidConfig, match="cannot be read"):
         load_scenario(tmp_path / "none.yaml")
+
+
+def test_the_shipped_schema_is_that_of_the_structs_and_knows_every_shipped_file() -> None:
+    shipped = json.loads((FOLDER / "scenario.schema.json").read_text(encoding="utf-8"))
+    assert shipped == json.loads(json.dumps(scenario_schema()))
+    for file in FOLDER.glob("*.yaml"):
+        plain = json.loads(json.dumps(yaml.safe_load(file.read_text(encoding="utf-8")), default=str))
+        jsonschema.validate(plain, shipped)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"snow": "deep"}, shipped)
