@@ -59,10 +59,10 @@ def fast_lane_alone() -> Text:
 
 def help_needed(queue: float, wait_s: float | None, out: int, held: int) -> Text:
     """Why staff should help: no lane is left that could be opened."""
-    zh, en = _minutes(wait_s) if wait_s is not None else ("无法估计", "unknown")
+    zh, en = _minutes(wait_s) if wait_s is not None else ("无法估计", "for an unknown time")
     return Text(
         f"估计排队 {queue:.0f} 人, 等候{zh}; 没有可再开的通道 (故障或失联 {out} 条, 人工关闭 {held} 条)",
-        f"About {queue:.0f} guests wait, {en}; no lane is left to open ({out} out of order, {held} closed by staff)",
+        f"About {queue:.0f} guests wait {en}; no lane is left to open ({out} out of order, {held} closed by staff)",
     )
 
 
@@ -71,7 +71,7 @@ def hand_scanner(before_s: float | None, after_s: float) -> Text:
     effect = wait_changes(before_s, after_s)
     return Text(
         f"请派人引导、修复通道或人工放行; 多一条通道: {effect.zh}",
-        f"Guide guests, mend a lane or admit by hand; one lane more: {effect.en}",
+        f"Guide guests, mend a lane or admit by hand; with one lane more: {effect.en}",
     )
 
 

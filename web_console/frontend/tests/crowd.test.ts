@@ -1,6 +1,5 @@
 // The crowd brain's panel: what it shows, who may steer it, and answers that come too late or not at all.
 import { flushPromises, mount, type VueWrapper } from "@vue/test-utils";
-import axe from "axe-core";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 
 import App from "../src/App.vue";
@@ -77,8 +76,6 @@ it("shows queues with how sure they are, what nobody knows, signs and the reason
   setLanguage("en");
   await flushPromises();
   expect(text("crowd-proposal-open_lane-north-2")).toContain("Many guests come");
-  const found = await axe.run(page.get('[data-testid="crowd"]').element);
-  expect(found.violations).toEqual([]);
 });
 
 it("accepts once and shows what was done by whom", async () => {
