@@ -4,6 +4,7 @@ No sensor is needed: scans alone tell when lanes never stand idle. What a sensor
 believed. Times are seconds of one monotonic clock. docs/crowd.md ("In the running resort") has the formulas.
 """
 
+from bisect import bisect_right, insort
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -87,7 +88,7 @@ class GateSense:
     lane_per_s: float  # by configuration
     sensor_oldest_s: float
     _lanes: dict[str, _Lane] = field(default_factory=dict)
-    _passed: deque[float] = field(default_factory=deque)
+    _passed: list[float] = field(default_factory=list)  # in order, though events may come late
     _entered: deque[tuple[float, int]] = field(default_factory=deque)
     _queues: deque[tuple[float, float]] = field(default_factory=deque)
     _heard_s: float = -inf
@@ -110,7 +111,7 @@ class GateSense:
             self._services = min(self._services + 1, 200)
             self._service_s += (took_s - self._service_s) / self._services
         lane.passed_s = at_s
-        self._passed.append(at_s)
+        insort(self._passed, at_s)
 
     def see(self, lanes: Sequence[LaneNews], now_s: float, queues: Sequence[QueueNews], entered: Sequence[EnteredNews]) -> None:
         """The gate told of its entry lanes; none: it does not answer. Sensors that say nothing are left out."""
@@ -129,8 +130,7 @@ class GateSense:
         for kept in (self._entered, self._queues):
             while kept and kept[0][0] < now_s - RATE_S:
                 kept.popleft()
-        while self._passed and self._passed[0] < now_s - HISTORY_S:
-            self._passed.popleft()
+        del self._passed[: bisect_right(self._passed, now_s - HISTORY_S)]
         self._queues.append((now_s, self._fused(now_s)[0]))
 
     def lanes(self) -> list[LaneNews]:
@@ -198,14 +198,17 @@ class GateSense:
         if len(self._entered) > 1 and self._entered[-1][0] - self._entered[0][0] >= RATE_S / 4:
             (since_s, before), (till_s, after) = self._entered[0], self._entered[-1]
             return (after - before) / (till_s - since_s)
-        passed = sum(at_s > now_s - RATE_S for at_s in self._passed)
+        passed = self._passed_since(now_s - RATE_S)
         grew = queue - self._queues[0][1] if self._queues else 0.0
         return max(0.0, passed + grew) / RATE_S
 
+    def _passed_since(self, since_s: float) -> int:
+        return len(self._passed) - bisect_right(self._passed, since_s)
+
     def _quarter(self, now_s: float, arriving: float) -> tuple[float, float]:
         """Guests within 15 minutes: the present rate, carried on by the trend of the last two five minutes, damped."""
-        last = sum(at_s > now_s - 300 for at_s in self._passed)
-        before = sum(now_s - 600 < at_s <= now_s - 300 for at_s in self._passed)
+        last = self._passed_since(now_s - 300)
+        before = self._passed_since(now_s - 600) - last
         trend = ((last + 20) / (before + 20)) ** 0.5
         guests = arriving * QUARTER_S * min(1.5, max(0.67, trend))
         # A rate counted over two minutes carries the chance of those guests, and the forecast that of its own.
