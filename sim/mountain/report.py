@@ -25,7 +25,7 @@ body{font:15px/1.5 system-ui,"Noto Sans CJK SC","Noto Sans SC","PingFang SC",san
 max-width:1160px;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.7rem;margin:0}h2{font-size:1.15rem;margin:2.2rem 0 .4rem}p{margin:.3rem 0}
 .soft{color:#6b7a88;fill:#6b7a88}.lead{font-size:1.1rem;border-left:4px solid #2a68a4;padding:.4rem .8rem;background:#f2f6f9}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:.6rem;margin:1.2rem 0}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(125px,1fr));gap:.6rem;margin:1.2rem 0}
 .tile{border:1px solid #d5dce2;border-radius:6px;padding:.5rem .7rem}.tile b{display:block;font-size:1.35rem}
 svg{width:100%;height:auto;font:12px system-ui,"Noto Sans CJK SC","Noto Sans SC",sans-serif}svg text{fill:#22303c}
 svg text.soft{fill:#6b7a88;font-size:11px}table{border-collapse:collapse;width:100%;font-size:.92rem}

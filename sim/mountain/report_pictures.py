@@ -127,7 +127,7 @@ def bars(rows: Sequence[tuple[Text, int]]) -> str:
     """A bar and a number for each row, the longest first."""
     if not rows:
         return ""
-    left, most = 560, max(count for _, count in rows)
+    left, most = 650, max(count for _, count in rows)
     parts = []
     for number, (name, count) in enumerate(sorted(rows, key=lambda row: -row[1])):
         y = 4 + number * ROW
