@@ -31,7 +31,8 @@ class CrowdSenses:
         crowd = site.crowd
         self._gate_ids = [str(gate.id) for gate in site.gates]
         self._entries = {str(lane.id): str(gate.id) for gate, lane in site.lanes() if lane.direction == "entry"}
-        self._signs = [(sign.id, sign) for sign in crowd.signs] or [(ANYWHERE, None)]
+        known: list[tuple[str, SignSite | None]] = [(sign.id, sign) for sign in crowd.signs]
+        self._signs = known or [(ANYWHERE, None)]
         self._at_signs = {sign.sensor for sign in crowd.signs if sign.sensor}
         self._gates = {gate_id: GateSense(crowd.lane_per_min / 60, crowd.blind_s) for gate_id in self._gate_ids}
         self.tick_s = float(crowd.tick_s)

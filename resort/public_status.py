@@ -82,7 +82,7 @@ def public_status(site: Site, board: Snapshot, crowd: CrowdView | None, now: dat
         lift = gate.lift or str(gate.id)
         gates.append(GateStatus(str(gate.id), gate.name, lift, "ATTRACTION", state, THEMEPARKS[state], queue, board.at))
         lifts[lift] = min(state, lifts.get(lift, state), key=STATES.index)
-    stats = {state: sum(one == state for one in lifts.values()) for state in STATES}
+    stats: dict[str, int] = {state: sum(one == state for one in lifts.values()) for state in STATES}
     signs = [SignStatus(sign.sign_id, sign.name, sign.gate_id) for sign in crowd.signs] if crowd is not None and fresh else []
     return PublicStatus(site.name, now, LiftStates(lifts, stats), gates, signs)
 
