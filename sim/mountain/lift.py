@@ -61,8 +61,8 @@ class Lift:
         self._stopped_until_s = max(self._stopped_until_s, self._course.at + seconds)
 
     def clear(self) -> list[Party]:
-        """Everybody leaves the line. Who sits on a chair stays there; a party that is split waits for its others on top."""
-        gone = [party for line in (self._parties, self._singles) for party, stand, _ in line if stand == party.boarding]
+        """Everybody leaves the line, but for the rest of a party of which some are on a chair already: they follow."""
+        gone = [party for line in (self._parties, self._singles) for party, stand, _ in line if stand == party.size]
         for line in (self._parties, self._singles):
             for entry in [entry for entry in line if entry[0] in gone]:
                 line.remove(entry)

@@ -20,6 +20,7 @@ KIND_FACTOR: dict[DayKind, float] = {"weekday": 0.35, "weekend": 1.0, "holiday":
 WEATHER_FACTOR: dict[Weather, float] = {"clear": 1.0, "snow": 0.85, "storm": 0.4}
 WEATHER_SLOWS: dict[Weather, float] = {"clear": 1.0, "snow": 1.1, "storm": 1.35}
 ALIGHTING_S = 90.0
+CONVOY_NUMBERS = 500_000  # apart from the others', who stay who they are whatever convoys come
 PARTY_SEEDS = 1_000_003
 LEAST_STAY_S = 1_800.0
 
@@ -91,11 +92,11 @@ def draw_parties(scene: Scenario, seed: int) -> list[Party]:
     for index, source in enumerate(arrivals.sources):
         dice = random.Random(f"{seed} {source.id}")
         convoys = [c for c in arrivals.convoys if c.source == source.id]
-        times = _convoys(dice, [(c.at_min * 60, c.coaches, c.seats, c.every_s) for c in convoys], mean_size)
-        regular = _times(scene, source.share / mean_size, dice)
-        times += _in_coaches(dice, regular) if source.coaches else regular
-        for place, at_s in enumerate(sorted(times)):
-            parties.append(_party(scene, seed, index, place, at_s))
+        times = _times(scene, source.share / mean_size, dice)
+        times = sorted(_in_coaches(dice, times)) if source.coaches else times
+        more = _convoys(dice, [(c.at_min * 60, c.coaches, c.seats, c.every_s) for c in convoys], mean_size)
+        numbered = [*enumerate(times), *enumerate(sorted(more), CONVOY_NUMBERS)]
+        parties += [_party(scene, seed, index, place, at_s) for place, at_s in numbered]
     return sorted(parties, key=lambda party: party.key)
 
 
