@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 
 import ray
 from ray.exceptions import RayError
@@ -45,8 +46,11 @@ _log = logging.getLogger("snowgate.orchestrator")
 class OrchestratorActor:
     """One per site."""
 
-    def __init__(self, site: Site, redis_url: str, database_url: str, site_name: str, hosts: dict[str, str]) -> None:
-        """`hosts`: the first lane of the actor that hosts a lane, by lane."""
+    def __init__(
+        self, site: Site, redis_url: str, database_url: str, site_name: str, hosts: dict[str, str], models: str = ""
+    ) -> None:
+        """`hosts`: the first lane of the actor that hosts a lane, by lane. `models`: the folder of the resort's own models."""
+        self._models = Path(models)
         self._hosts = hosts
         self._unserved_ticks: dict[str, int] = {}
         self._site = site
@@ -69,7 +73,7 @@ class OrchestratorActor:
         self._database = Database(self._database_url)
         store = JournalStore(self._database)
         ways = (self._ledger.append, self._tell_sql)
-        self._crowd = CrowdRound(self._site, self._database, store, self._clock, RandomIds())
+        self._crowd = CrowdRound(self._site, self._database, store, self._clock, RandomIds(), self._models)
         stream, crowd = JournalStream(redis, self._site_name), self._crowd.desk
         self._desk = AlarmDesk(self._site, stream, store, ways, self._clock, RandomIds(), crowd.take)
         self._tasks = [lifelong(self._watch_for_ever(), "orchestrator watch")]
@@ -124,6 +128,7 @@ class OrchestratorActor:
         self._tasks.append(lifelong(tail.follow_stream(), "orchestrator stream"))
         self._tasks.append(lifelong(tail.follow_sql(), "orchestrator journal"))
         self._tasks.append(lifelong(self._crowd.run(), "orchestrator crowd"))
+        self._tasks.append(lifelong(self._crowd.foresee(), "orchestrator outlook"))
         self._begun = True
         while not self._closing.is_set():
             looking = asyncio.create_task(self._hung.look(), name="orchestrator pings")

@@ -20,7 +20,17 @@ from orchestrator.gate_sense import GateEstimate, LaneNews
 from orchestrator.lane_keeper import STANDARD, LaneKeeper, Wanted
 from resort.alarm_levels import SensorSight
 from resort.clock import Clock, Moment
-from resort.crowd import BY_ORCHESTRATOR, ActView, CrowdGateView, CrowdMode, CrowdView, Outcome, ProposalView, SignView
+from resort.crowd import (
+    BY_ORCHESTRATOR,
+    ActView,
+    CrowdGateView,
+    CrowdMode,
+    CrowdView,
+    Outcome,
+    OutlookView,
+    ProposalView,
+    SignView,
+)
 from resort.errors import NotFound, SnowgateError, Unavailable, WrongState
 from resort.ids import EventId, GateId, IdSource, LaneId
 from resort.messages import JournalEvent, StaffActed
@@ -77,6 +87,7 @@ class CrowdDesk:
         self._declined: dict[tuple[str, str, str], datetime] = {}
         self._done: deque[ActView] = deque(maxlen=ACTS_KEPT)
         self._looked: Moment | None = None
+        self._outlook: list[OutlookView] = []
         self._fault = "It has not looked yet."
         self._acting = asyncio.Lock()
 
@@ -94,19 +105,22 @@ class CrowdDesk:
             return
         self.senses.take(event, at.tick_ns / 1e9)
 
-    async def tick(self, lanes: Mapping[str, Sequence[LaneNews]], sensors: Sequence[SensorSight]) -> None:
+    async def tick(
+        self, lanes: Mapping[str, Sequence[LaneNews]], sensors: Sequence[SensorSight], outlook: Sequence[OutlookView] = ()
+    ) -> None:
         """Look, think, act. Never raises for what thinking or gates may do: then the plain rule holds until it works again."""
         now = self._clock.now()
         now_s = now.tick_ns / 1e9
         try:
             self.senses.see(lanes, sensors, now_s)
+            self.senses.foresee(outlook, now.at)
             wishes = self._think(now, now_s)
             fault = ""
         except Exception as error:  # whatever a rule does on numbers that nobody foresaw, gates go on
             _log.exception("the crowd brain cannot think; every lane opens")
             wishes, self._advice = [], None
             fault = f"It cannot think ({type(error).__name__}); the plain rule holds: every lane opens."
-        self._fault, self._looked = fault, now
+        self._fault, self._looked, self._outlook = fault, now, list(outlook)
         self._propose(wishes, now)
         if self.mode == "automatic":
             for proposal, wanted in list(self._proposals.values()):
@@ -154,6 +168,7 @@ class CrowdDesk:
             signs=self._sign_views(),
             proposals=[proposal for proposal, _ in self._proposals.values()],
             done=list(self._done),
+            outlook=self._outlook,
         )
 
     # ---- inside

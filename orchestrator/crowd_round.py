@@ -9,9 +9,11 @@ import contextlib
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 
 import msgspec
 
+from orchestrator.arrival_outlook import ArrivalOutlook
 from orchestrator.crowd_desk import CrowdDesk
 from orchestrator.crowd_gates import RayCrowdGates
 from orchestrator.sights import lane_news
@@ -27,13 +29,18 @@ from storage.site_meta import SiteMeta
 from storage.staff_holds import ordered_by_staff
 
 MODE_KEY = "crowd_mode"
+OUTLOOK_S = 60.0  # it is asked whether an hour began
 _log = logging.getLogger("snowgate.crowd")
 
 
 class CrowdRound:
-    """`begin` once SQL answers, then `run` as a task until `close`."""
+    """`begin` once SQL answers, then `run` and `foresee` as tasks until `close`."""
 
-    def __init__(self, site: Site, database: Database, store: JournalStore, clock: Clock, ids: IdSource) -> None:
+    def __init__(
+        self, site: Site, database: Database, store: JournalStore, clock: Clock, ids: IdSource, models: Path | None = None
+    ) -> None:
+        """`models`: where the resort's own demand models lie; None: no model is opened."""
+        self._outlook = ArrivalOutlook(site, database, models if site.crowd.forecast == "model" else None)
         self.desk = CrowdDesk(site, RayCrowdGates(site), clock, ids, self._keep_mode, self._tell)
         self._sensors: Sequence[SensorSight] = ()  # as the site's opener told last
         self._told = clock.now()
@@ -61,11 +68,22 @@ class CrowdRound:
         """A tick now and then one after each pause, until closed."""
         while not self._closing.is_set():
             try:
-                await self.desk.tick(await lane_news(self._site), self._sensors_now())
+                await self.desk.tick(await lane_news(self._site), self._sensors_now(), self._outlook.views)
             except Exception:  # the watch beside it has to go on, and so do gates
                 _log.exception("a round of the crowd brain failed")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._site.crowd.tick_s):
+                    await self._closing.wait()
+
+    async def foresee(self) -> None:
+        """Keep the outlook up to date until closed; a task of its own, as it may read for long."""
+        while not self._closing.is_set():
+            try:
+                await self._outlook.refresh(self._clock.now())
+            except Exception:  # the plain rule stands alone, and the watch goes on
+                _log.exception("no outlook on arrivals")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(OUTLOOK_S):
                     await self._closing.wait()
 
     def close(self) -> None:

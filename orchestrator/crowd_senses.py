@@ -4,7 +4,8 @@ Fed with journal events, what gates tell of their lanes, and people sensors; eac
 """
 
 from collections.abc import Mapping, Sequence
-from math import ceil, inf
+from datetime import datetime, timedelta
+from math import ceil, inf, sqrt
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from orchestrator.crowd_view import Advice, Floats, View, nearest_open
 from orchestrator.gate_sense import EnteredNews, GateEstimate, GateSense, LaneNews, QueueNews
 from orchestrator.in_transit import Counts, InTransit
 from resort.alarm_levels import SensorSight
-from resort.crowd import SignSite
+from resort.crowd import OutlookView, SignSite
 from resort.messages import GrantIssued, JournalEvent, PassageConfirmed, ScanRefused
 from resort.site import Site
 
@@ -22,6 +23,8 @@ COMPLIANCE = 0.7  # until counts tell
 NO_WALK_S = 3_600.0  # a gate that a sign never names
 ANYWHERE = "anywhere"  # the one sign of a site that has none: everybody is as far from every gate
 ANYWHERE_S = 180
+OUTLOOK = timedelta(minutes=75)  # a word on an hour holds a little beyond it, until the next one comes
+WIDTH = 2.563  # of a normal distribution from P10 to P90, in standard deviations
 
 
 class CrowdSenses:
@@ -76,6 +79,15 @@ class CrowdSenses:
             entries = [news for news in lanes.get(gate_id, ()) if news.lane_id in self._entries]
             gate.see(entries, now_s, queues, entered)
         self._counted = {sight.name: sight.entered for sight in sensors if sight.name in self._at_signs}
+
+    def foresee(self, outlook: Sequence[OutlookView], now: datetime) -> None:
+        """What a model says of this hour; of gates that it does not name, or when it is old, the plain rule stands alone."""
+        fresh = {view.gate_id: view for view in outlook if timedelta(0) <= now - view.hour < OUTLOOK}
+        for gate_id, gate in self._gates.items():
+            view = fresh.get(gate_id)
+            gate.outlook = (
+                None if view is None else (view.p50 / 4, sqrt(view.p50 / 4 + ((view.p90 - view.p10) / WIDTH / 4) ** 2))
+            )
 
     def lanes(self, gate_id: str) -> list[LaneNews]:
         """The entry lanes of a gate as they were last told of."""

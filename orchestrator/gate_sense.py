@@ -91,6 +91,7 @@ class GateSense:
     _passed: list[float] = field(default_factory=list)  # in order, though events may come late
     _entered: deque[tuple[float, int]] = field(default_factory=deque)
     _queues: deque[tuple[float, float]] = field(default_factory=deque)
+    outlook: tuple[float, float] | None = None  # persons of a quarter of an hour by a model, and their deviation
     _heard_s: float = -inf
     _queue_news: tuple[QueueNews, ...] = ()
     _services: int = 0
@@ -212,7 +213,13 @@ class GateSense:
         trend = ((last + 20) / (before + 20)) ** 0.5
         guests = arriving * QUARTER_S * min(1.5, max(0.67, trend))
         # A rate counted over two minutes carries the chance of those guests, and the forecast that of its own.
-        return guests, sqrt(guests + (QUARTER_S / RATE_S) * guests + 1.0)
+        sd = sqrt(guests + (QUARTER_S / RATE_S) * guests + 1.0)
+        if self.outlook is None:
+            return guests, sd
+        mean, mean_sd = self.outlook
+        weight, weight_of_model = 1 / sd**2, 1 / max(1.0, mean_sd) ** 2
+        total = weight + weight_of_model
+        return (guests * weight + mean * weight_of_model) / total, sqrt(1 / total)
 
 
 def _by_scans(busy: float, lanes: int) -> tuple[float, float]:

@@ -157,6 +157,7 @@ class OpenSite:
                 self.drill,
                 self.places.phrases,
                 self.places.face_keys,
+                self.places.models,
             ),
         )
         await asyncio.to_thread(start_local_ray, self.places.runtime / "ray", self.cluster.size)

@@ -36,6 +36,7 @@ class CrowdSite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tick_s: Seconds = 15  # how often it looks and thinks
     lane_per_min: Annotated[float, msgspec.Meta(gt=0, le=120)] = 15.0  # guests one lane serves, until scans tell better
     policy: Literal["priced", "predictive", "backpressure", "nearest"] = "priced"  # which gate signs name
+    forecast: Literal["model", "trend"] = "model"  # trend: no model is opened, only the last minutes' trend counts
     signs: list[SignSite] = []  # none: nothing is said at signs
     blind_s: Seconds = 60  # a gate, or a sensor, that was not heard for so long is not known
     dwell_s: Seconds = 300  # fewer lanes would have to do for so long before one closes
@@ -63,6 +64,17 @@ class CrowdGateView(msgspec.Struct, frozen=True):
     spared: list[str] = []  # lanes that are closed because fewer do
     left_alone: dict[str, datetime] = {}  # lanes that staff ordered, until when
     doubted: list[str] = []  # sensors that say what cannot be
+
+
+class OutlookView(msgspec.Struct, frozen=True):
+    """What a demand model says of one gate in the hour that begins at `hour`: persons, eight of ten times within P10 to P90."""
+
+    gate_id: str
+    hour: datetime
+    p10: float
+    p50: float
+    p90: float
+    model: str
 
 
 class ProposalView(msgspec.Struct, frozen=True):
@@ -110,6 +122,7 @@ class CrowdView(msgspec.Struct, frozen=True):
     signs: list[SignView]
     proposals: list[ProposalView]
     done: list[ActView]  # the newest first
+    outlook: list[OutlookView] = []  # by gate; none while no model speaks
 
 
 class CrowdControl(Protocol):

@@ -35,6 +35,7 @@ function crowd(): CrowdView {
     signs: [{ sign_id: "park", name: { zh: "停车场", en: "Car park" }, gate_id: "north", shares: { north: 1 } }],
     proposals: [{ proposal_id: "p1", wish: "open_lane", gate_id: "north", lane_id: "north-2", ...words, since: at }],
     done: [],
+    outlook: [{ gate_id: "north", hour: at, p10: 410, p50: 520.4, p90: 640, model: "demand-hour@abc" }],
   };
 }
 
@@ -70,6 +71,7 @@ it("shows queues with how sure they are, what nobody knows, signs and the reason
   expect(text("crowd-gate-north")).toContain("等候约 3 分钟");
   expect(text("crowd-gate-north")).toContain("排队 12 ± 3 人");
   expect(text("crowd-gate-north")).toContain("cam");
+  expect(text("crowd-gate-north")).toContain("520 人 (410–640)");
   expect(text("crowd-gate-village")).toContain(zh.crowd.gate.blind);
   expect(text("crowd-sign-park")).toContain("停车场");
   expect(text("crowd-proposal-open_lane-north-2")).toContain("客人多");

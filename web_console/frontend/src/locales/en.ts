@@ -192,6 +192,7 @@ export const en: Words = {
       queue: "queue {n} ± {sd}",
       lanes: "{open} lanes open, {wanted} needed",
       next: "{n} ± {sd} within 15 min",
+      outlook: "the model says {n} this hour ({low}–{high})",
       doubted: "not believed: {names}",
       alone: "{lane}: left to staff until {time}",
     },

@@ -190,6 +190,7 @@ export const zh = {
       queue: "排队 {n} ± {sd} 人",
       lanes: "开 {open} 条，需 {wanted} 条",
       next: "15 分钟内 {n} ± {sd} 人",
+      outlook: "本小时模型预测 {n} 人 ({low}–{high})",
       doubted: "读数不可信：{names}",
       alone: "{lane} 由人工控制至 {time}",
     },

@@ -156,8 +156,18 @@ export interface CrowdView {
   fault: string;
   gates: CrowdGateView[];
   mode: "advise" | "automatic" | "confirm";
+  outlook?: OutlookView[];
   proposals: ProposalView[];
   signs: SignView[];
+}
+/** What a demand model says of one gate in the hour that begins at `hour`: persons, eight of ten times within P10 to P90. */
+export interface OutlookView {
+  gate_id: string;
+  hour: string;
+  model: string;
+  p10: number;
+  p50: number;
+  p90: number;
 }
 /** What the orchestrator would do, why, and what it expects of it. */
 export interface ProposalView {
