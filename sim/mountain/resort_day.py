@@ -28,7 +28,7 @@ from sim.mountain.steering import Steering
 from sim.mountain.tally import SAMPLE_S, Place, Tally
 from sim.mountain.ticket_desk import TicketDesk
 from sim.mountain.virtual_lane import VirtualLane
-from sim.mountain.virtual_ledger import VirtualLedger
+from sim.mountain.virtual_ledger import Keeper, VirtualLedger
 
 HALL = "hall"
 ENTRANCES = "entrances"  # as one lift, for the least interval between two passes
@@ -54,14 +54,15 @@ class DayPlayed:
 
 
 class ResortDay:
-    """Build it, then `play` it once. `checked` asserts each lane machine's invariants after each stimulus, which is slow."""
+    """Build it, then `play` it once. `checked` asserts each lane machine's invariants after each stimulus, which is slow;
+    `keep` gets every line of the journal as it is written."""
 
-    def __init__(self, scene: Scenario, seed: int, *, checked: bool = False) -> None:
+    def __init__(self, scene: Scenario, seed: int, *, checked: bool = False, keep: Keeper | None = None) -> None:
         self.scene, self.seed = scene, seed
         self.tally = Tally()
         begins = datetime.combine(scene.day.date, scene.day.opens, ZoneInfo(scene.timezone))
         self.course = Course(begins)
-        self.ledger = VirtualLedger(self._heard)
+        self.ledger = VirtualLedger(self._heard, keep)
         self._ids = SeededIds(f"resort {seed}")
         self._keys = SiteKeys(1, {1: random.Random(f"keys {seed}").randbytes(KEY_BYTES)})
         self._served_s = mean_service_s(scene)

@@ -13,13 +13,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from orchestrator.options import JsonOption, SeedOption
 from orchestrator.run import say
-from resort.errors import Invalid
+from resort.errors import Invalid, Unavailable
 from sim.mountain.comparison import compare, measured_comparison
 from sim.mountain.day_figures import bottleneck, measured
 from sim.mountain.report import write_report
 from sim.mountain.resort_day import ResortDay
 from sim.mountain.scenario import Scenario
 from sim.mountain.scenario_file import check_scenario, find_scenario, load_scenario
+from sim.mountain.virtual_ledger import Keeper
 
 SHOWN = (
     "guests",
@@ -50,6 +51,7 @@ def sim(
     seed: SeedOption = 1,
     json_file: JsonOption = None,
     report: Annotated[Path | None, typer.Option("--report", help="Write a page with pictures to this file.")] = None,
+    journal: Annotated[Path | None, typer.Option("--journal", help="Write the day's journal, a JSON line an event.")] = None,
     policy: Annotated[str | None, typer.Option("--policy", help="Steer by this policy instead; none: no signs.")] = None,
     against: Annotated[str | None, typer.Option("--against", help="Compare with this scenario on the same days.")] = None,
     against_policy: Annotated[str | None, typer.Option("--against-policy", help="Compare with this policy.")] = None,
@@ -59,10 +61,10 @@ def sim(
     del mode  # there is one
     scene = _steered(load_scenario(find_scenario(scenario)), policy)
     if against is None and against_policy is None:
-        _play(scene, seed, json_file, report)
+        _play(scene, seed, json_file, report, journal)
         return
-    if report is not None:
-        raise Invalid("--report", "shows one day; leave it out when comparing")
+    if report is not None or journal is not None:
+        raise Invalid("--report and --journal", "are of one day; leave them out when comparing")
     other = scene if against is None else _steered(load_scenario(find_scenario(against)), policy)
     _compare(scene, _steered(other, against_policy), seed, seeds, json_file)
 
@@ -74,9 +76,9 @@ def _steered(scene: Scenario, policy: str | None) -> Scenario:
     return check_scenario(msgspec.structs.replace(scene, steering=steering))
 
 
-def _play(scene: Scenario, seed: int, json_file: Path | None, report: Path | None) -> None:
-    with _progress(scene.name.en) as told:
-        day = ResortDay(scene, seed).play(told)
+def _play(scene: Scenario, seed: int, json_file: Path | None, report: Path | None, journal: Path | None) -> None:
+    with _kept(journal) as keep, _progress(scene.name.en) as told:
+        day = ResortDay(scene, seed, keep=keep).play(told)
     found = measured(day)
     for name in SHOWN:
         say(f"  {name:32} {found.figures[name]:g}")
@@ -101,6 +103,20 @@ def _compare(a: Scenario, b: Scenario, seed: int, seeds: int, json_file: Path | 
     say("?: the interval holds 0, so these days do not tell the two apart.")
     if json_file is not None:
         measured_comparison(differences, seed, seeds).write(json_file)
+
+
+@contextmanager
+def _kept(path: Path | None) -> Iterator[Keeper | None]:
+    """Where the journal's lines go. Raises Unavailable when the file cannot be written."""
+    if path is None:
+        yield None
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as lines:
+            yield lines.write
+    except OSError as error:
+        raise Unavailable("The journal's file", f"{path} cannot be written: {error.strerror}") from None
 
 
 @contextmanager

@@ -13,17 +13,19 @@ from resort.ids import TicketId
 from resort.messages import GrantAnnulled, GrantIssued, GrantOutcome, JournalEvent, TicketExited, encode_event
 
 Watcher = Callable[[JournalEvent], None]
+Keeper = Callable[[bytes], object]
 
 
 class VirtualLedger:
-    """Tickets by id, and the digest of every event in order. `watch` is told of each event."""
+    """Tickets by id, and the digest of every event in order. `watch` is told of each event, `keep` gets its line."""
 
-    def __init__(self, watch: Watcher | None = None) -> None:
+    def __init__(self, watch: Watcher | None = None, keep: Keeper | None = None) -> None:
         self.tickets: dict[TicketId, TicketRecord] = {}
         self.kinds: Counter[str] = Counter()
         self.conflicts = 0
         self._digest = hashlib.sha256()
         self._watch = watch
+        self._keep = keep
 
     @property
     def digest(self) -> str:
@@ -54,7 +56,10 @@ class VirtualLedger:
 
     def append(self, event: JournalEvent) -> None:
         """Write an event down."""
-        self._digest.update(encode_event(event) + b"\n")
+        line = encode_event(event) + b"\n"
+        self._digest.update(line)
+        if self._keep is not None:
+            self._keep(line)
         self.kinds[type(event).__name__] += 1
         if self._watch is not None:
             self._watch(event)

@@ -1,5 +1,6 @@
 """`snowgate sim` as people type it."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import typer
 import yaml
 from typer.testing import CliRunner
 
-from resort.errors import Invalid, InvalidConfig, NotFound
+from resort.errors import Invalid, InvalidConfig, NotFound, Unavailable
+from resort.messages import decode_event
 from sim.mountain.sim_command import sim
 from tests.unit.sim.mountain.small_resort import TREE, small
 
@@ -46,6 +48,16 @@ def test_a_day_is_played_and_written_down(scenario: str, tmp_path: Path) -> None
     assert told["seed"] == 3
     assert told["figures"]["guests"] > 100
     assert "<svg" in (tmp_path / "a.html").read_text(encoding="utf-8")
+
+
+def test_the_journal_that_is_written_is_the_one_whose_digest_is_said(scenario: str, tmp_path: Path) -> None:
+    file = tmp_path / "deep" / "day.jsonl"
+    said = CliRunner().invoke(app, [scenario, "--journal", str(file)], catch_exceptions=False)
+    lines = file.read_bytes()
+    assert f"journal {hashlib.sha256(lines).hexdigest()}" in said.output
+    kinds = {type(decode_event(line)).__name__ for line in lines.splitlines()}
+    assert kinds >= {"LaneChanged", "GrantIssued", "PassageConfirmed", "ScanRefused"}
+    assert isinstance(CliRunner().invoke(app, [scenario, "--journal", str(tmp_path)]).exception, Unavailable)
 
 
 def test_two_policies_are_compared_on_the_same_days(scenario: str, tmp_path: Path) -> None:
