@@ -21,7 +21,7 @@ from actors.lane_report import LaneReport
 from actors.ledger_links import GateOrders, Handover, PeerGate, Route, Standing
 from actors.names import NAMESPACE, lane_name
 from actors.replay import replay
-from actors.spared_lanes import SparedLanes, serving_state
+from actors.spared_lanes import SparedLanes, lane_kind, serving_state
 from actors.tasks import lifelong
 from resort.access.entitlement import TicketRecord, Usage
 from resort.access.lane_messages import LaneMode, StaffOrder, StaffOutcome, ViewFace
@@ -98,7 +98,7 @@ class GateActor:
         self._admits: dict[str, frozenset[LaneClass]] = {}
         self._ids = RandomIds()
         site_lanes = [lane for gate in hosting.site.gates if gate.id == hosting.gate_id for lane in gate.lanes]
-        self._spared = SparedLanes({str(lane.id): lane.lane_class for lane in site_lanes if lane.direction == "entry"})
+        self._spared = SparedLanes({str(lane.id): lane_kind(lane) for lane in site_lanes if lane.direction == "entry"})
         self._unwritten: list[StaffActed] = []  # lanes that opened by themselves, not in SQL yet
 
     async def start(self) -> None:
@@ -166,7 +166,7 @@ class GateActor:
 
     async def spare_lane(self, lane_id: str, note: str) -> None:
         """Keep a lane closed for the orchestrator, as long as `renew_spared` names it at least once a minute; what staff want
-        stays as it is. Raises NotFound, DatabaseUnavailable, or WrongState: not the last open lane of its class, nor with a
+        stays as it is. Raises NotFound, DatabaseUnavailable, or WrongState: not the last open lane of its kind, nor with a
         guest in it."""
         self._check_lane(lane_id)
         now = self._clock.now()

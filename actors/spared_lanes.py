@@ -1,11 +1,12 @@
 """Lanes that the orchestrator keeps closed because fewer do: a lease that lapses by itself, beside what staff ordered. Pure.
 
-A spared lane opens again when nobody renews the lease, when no other lane of its class serves at the gate, when staff order
+A spared lane opens again when nobody renews the lease, when no other lane of its kind serves at the gate, when staff order
 anything of it, and when the gate restarts, which remembers none. So the orchestrator's loss costs guests nothing.
 """
 
 from collections.abc import Mapping
 
+from resort.site import LaneSite
 from resort.site_board import UNSERVED
 
 LEASE_MS = 60_000
@@ -13,10 +14,11 @@ SERVING = frozenset({"ready", "awaiting_passage"})
 
 
 class SparedLanes:
-    """Which lanes of one gate are spared, and until when. `classes`: the lane class of each entry lane of the gate."""
+    """Which lanes of one gate are spared, and until when. `kinds`: what each entry lane of the gate is good for, as
+    `lane_kind` tells it."""
 
-    def __init__(self, classes: Mapping[str, str]) -> None:
-        self._classes = dict(classes)
+    def __init__(self, kinds: Mapping[str, str]) -> None:
+        self._kinds = dict(kinds)
         self._renewed_ns: dict[str, int] = {}
 
     def __contains__(self, lane_id: str) -> bool:
@@ -24,14 +26,14 @@ class SparedLanes:
 
     def why_not(self, lane_id: str, states: Mapping[str, str], *, busy: bool) -> str:
         """Why this lane cannot be spared now; "" when it can. `states` of all lanes, as `serving_state` tells them."""
-        if lane_id not in self._classes:
+        if lane_id not in self._kinds:
             return "it is no entry lane"
         if states.get(lane_id) not in SERVING:
             return "it does not serve"
         if busy or states[lane_id] != "ready":
             return "a guest is in it"
         if not self._others(lane_id, states):
-            return "no other lane of its class serves at this gate"
+            return "no other lane of its kind serves at this gate"
         return ""
 
     def spare(self, lane_id: str, tick_ns: int) -> None:
@@ -54,17 +56,23 @@ class SparedLanes:
             if tick_ns - renewed_ns > LEASE_MS * 1_000_000:
                 over[lane_id] = "the orchestrator does not ask for it any more"
             elif not self._others(lane_id, states):
-                over[lane_id] = "no other lane of its class serves at this gate"
+                over[lane_id] = "no other lane of its kind serves at this gate"
         for lane_id in over:
             del self._renewed_ns[lane_id]
         return over
 
     def _others(self, lane_id: str, states: Mapping[str, str]) -> bool:
-        own = self._classes[lane_id]
+        own = self._kinds[lane_id]
         return any(
-            state in SERVING and other != lane_id and other not in self._renewed_ns and self._classes.get(other) == own
+            state in SERVING and other != lane_id and other not in self._renewed_ns and self._kinds.get(other) == own
             for other, state in states.items()
         )
+
+
+def lane_kind(lane: LaneSite) -> str:
+    """What a lane is good for: whose tickets it admits and what it can read. Lanes of one kind stand in for each other."""
+    reads = "card" if lane.camera.uid is not None else "code"
+    return f"{lane.lane_class} {reads} face-{lane.faces}"
 
 
 def serving_state(state: str, wanted: str) -> str:

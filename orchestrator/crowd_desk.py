@@ -207,6 +207,8 @@ class CrowdDesk:
             try:
                 await self._order(wanted, note[:200])
             except SnowgateError as error:
+                if isinstance(error, WrongState):
+                    self._keepers[wanted.gate_id].refused(wanted.lane_id, self._clock.now().tick_ns / 1e9)
                 return self._finish(proposal, wanted, by, "failed", str(error))
             except Exception as error:  # a gate's bug is no reason to stop looking
                 _log.exception("an order of the crowd brain failed")

@@ -54,6 +54,10 @@ class LaneKeeper:
         self._changed_s[lane_id] = now_s
         self._fewer_since_s = None
 
+    def refused(self, lane_id: str, now_s: float) -> None:
+        """The gate would not: for its dwell another lane is tried."""
+        self._changed_s[lane_id] = now_s
+
     def look(
         self, now_s: float, estimate: GateEstimate, lanes: Sequence[LaneNews], left_alone: Collection[str]
     ) -> list[Wanted]:

@@ -33,7 +33,9 @@ class CrowdSite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the orchestrator steers the crowd."""
 
     mode: CrowdMode = "advise"  # until an operator says otherwise, which is kept
-    tick_s: Seconds = 15  # how often it looks and thinks
+    tick_s: Annotated[int, msgspec.Meta(ge=1, le=30)] = (
+        15  # how often it looks and thinks; gates hold lanes closed for a minute
+    )
     lane_per_min: Annotated[float, msgspec.Meta(gt=0, le=120)] = 15.0  # guests one lane serves, until scans tell better
     policy: Literal["priced", "predictive", "backpressure", "nearest"] = "priced"  # which gate signs name
     forecast: Literal["model", "trend"] = "model"  # trend: no model is opened, only the last minutes' trend counts

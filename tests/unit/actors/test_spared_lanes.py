@@ -11,12 +11,13 @@ from ray._private import auto_init_hook
 
 from actors.gate import GateActor, GateHosting
 from actors.lane_report import LaneReport
-from actors.spared_lanes import LEASE_MS
+from actors.spared_lanes import LEASE_MS, SparedLanes, lane_kind
 from orchestrator.settings import load_site
 from resort.clock import ManualClock
 from resort.errors import WrongState
 from resort.ids import GateId
 from resort.messages import StaffActed
+from resort.site import UidLine
 from storage.database import Database
 from storage.migrate import upgrade
 from storage.tickets_sql import pending_orders
@@ -124,6 +125,16 @@ async def test_the_last_open_lane_of_its_class_is_never_closed(gate: Gate) -> No
         with pytest.raises(WrongState):
             await gate.actor.spare_lane(lane_id, "few guests")
     assert await gate.closed() == {"village-1", "village-2"}
+
+
+def test_lanes_that_read_other_media_do_not_stand_in_for_each_other() -> None:
+    (lane, *_) = load_site(DEMO).gates[0].lanes
+    card = msgspec.structs.replace(lane, camera=msgspec.structs.replace(lane.camera, uid=UidLine()))
+    face = msgspec.structs.replace(lane, faces="identify")
+    kinds = {"a": lane_kind(lane), "b": lane_kind(card), "c": lane_kind(face)}
+    assert len(set(kinds.values())) == 3
+    states = dict.fromkeys(kinds, "ready")
+    assert all(SparedLanes(kinds).why_not(lane_id, states, busy=False) for lane_id in kinds)
 
 
 async def test_two_orders_at_once_cannot_close_both_of_two(gate: Gate) -> None:
