@@ -1,5 +1,6 @@
 """`snowgate sim`: play a scenario and say what came of it, write figures and a report, or compare two ways to run days."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -16,6 +17,7 @@ from orchestrator.run import say
 from resort.errors import Invalid, Unavailable
 from sim.mountain.comparison import compare, measured_comparison
 from sim.mountain.day_figures import bottleneck, measured
+from sim.mountain.real_load import run_real
 from sim.mountain.report import write_report
 from sim.mountain.resort_day import ResortDay
 from sim.mountain.scenario import Scenario
@@ -43,11 +45,16 @@ class Mode(StrEnum):
     """How time passes."""
 
     VIRTUAL = "virtual"
+    REAL = "real"
 
 
 def sim(
     scenario: Annotated[str, typer.Argument(help="A scenario's name, e.g. peak-saturday, or its file.")],
-    mode: Annotated[Mode, typer.Option(help="How time passes: virtual is as fast as it goes.")] = Mode.VIRTUAL,
+    mode: Annotated[
+        Mode, typer.Option(help="virtual: as fast as it goes. real: through a running site's doors.")
+    ] = Mode.VIRTUAL,
+    speed: Annotated[float, typer.Option("--speed", min=1, max=20, help="Real mode: how much faster than life.")] = 20.0,
+    seconds: Annotated[float, typer.Option("--seconds", min=5, help="Real mode: for how long guests come.")] = 60.0,
     seed: SeedOption = 1,
     json_file: JsonOption = None,
     report: Annotated[Path | None, typer.Option("--report", help="Write a page with pictures to this file.")] = None,
@@ -58,8 +65,11 @@ def sim(
     seeds: Annotated[int, typer.Option("--seeds", min=2, help="How many days are compared.")] = 5,
 ) -> None:
     """Play a resort's day and say what came of it."""
-    del mode  # there is one
     scene = _steered(load_scenario(find_scenario(scenario)), policy)
+    if mode is Mode.REAL:
+        if report is not None or journal is not None or against is not None or against_policy is not None:
+            raise Invalid("--mode real", "takes --speed, --seconds, --seed and --json only")
+        raise typer.Exit(_play_real(scene, seed, speed, seconds, json_file))
     if against is None and against_policy is None:
         _play(scene, seed, json_file, report, journal)
         return
@@ -89,6 +99,19 @@ def _play(scene: Scenario, seed: int, json_file: Path | None, report: Path | Non
     if report is not None:
         write_report(day, report)
         say(f"Report: {report}")
+
+
+def _play_real(scene: Scenario, seed: int, speed: float, seconds: float, json_file: Path | None) -> int:
+    """Exit code 0: nothing was lost, invented or admitted twice."""
+    with _progress(scene.name.en) as told:
+        day = ResortDay(scene, seed).play(told)
+    found, bottleneck_said = asyncio.run(run_real(day, speed, seconds, say))
+    for name, value in found.figures.items():
+        say(f"  {name:32} {value:g}")
+    say(bottleneck_said + ".")
+    if json_file is not None:
+        found.write(json_file)
+    return 0 if all(found.figures[name] == 0 for name in ("lost_passages", "invented_passages", "duplicates")) else 1
 
 
 def _compare(a: Scenario, b: Scenario, seed: int, seeds: int, json_file: Path | None) -> None:
