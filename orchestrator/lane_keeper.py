@@ -44,6 +44,7 @@ class LaneKeeper:
     settings: CrowdSite
     wanted_lanes: int | None = None
     _fewer_since_s: float | None = None
+    _short_since_s: float | None = None
     _lanes_before: int | None = None
     _acted_s: float = -inf
     _changed_s: dict[str, float] = field(default_factory=dict)
@@ -92,7 +93,10 @@ class LaneKeeper:
         answer = rule.decide(now_s, Opening(len(serving), self._fewer_since_s), self.wanted_lanes)
         if answer.lanes >= len(serving):
             self._fewer_since_s = answer.fewer_since_s
-        if answer.lanes > len(serving) + helping or not serving:
+        if answer.lanes <= len(serving) + helping and serving:
+            self._short_since_s = None
+        else:
+            self._short_since_s = now_s if self._short_since_s is None else self._short_since_s
             return self._open(now_s, estimate, pool, len(serving) + helping, left_alone)
         if answer.lanes < len(serving) and now_s - self._acted_s >= self.settings.cool_down_s:
             return self._close(now_s, estimate, serving, left_alone)
@@ -114,6 +118,8 @@ class LaneKeeper:
         out = sum(not lane.serving and not lane.closed for lane in pool)
         if not out and not held:
             return []  # as many lanes as there are
+        if now_s - (self._short_since_s or 0.0) < self.settings.cool_down_s:
+            return []  # a lane that restarts or was just closed needs nobody
         wait_s = estimate.queue / (serving * estimate.lane_per_s) if serving else None
         reason = crowd_texts.help_needed(estimate.queue, wait_s, out, held)
         return [Wanted("ask_staff", self.gate_id, "", reason, crowd_texts.hand_scanner(before, after or 0.0))]
