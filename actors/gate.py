@@ -22,11 +22,13 @@ from actors.lane_report import LaneReport
 from actors.ledger_links import GateOrders, Handover, PeerGate, Route, Standing
 from actors.names import NAMESPACE, lane_name
 from actors.replay import replay
+from actors.spared_lanes import SparedLanes, lane_kind, serving_state
 from actors.tasks import lifelong
 from resort.access.entitlement import TicketRecord, Usage
 from resort.access.lane_messages import LaneMode, StaffOrder, StaffOutcome, ViewFace
 from resort.clock import Clock, SystemClock
-from resort.errors import DatabaseUnavailable, NotFound
+from resort.crowd import BY_ORCHESTRATOR
+from resort.errors import DatabaseUnavailable, NotFound, WrongState
 from resort.guards import Guards
 from resort.ids import EventId, GateId, LaneId, RandomIds, TicketId
 from resort.lane_looks import LiveLook
@@ -64,6 +66,10 @@ class LaneStanding(msgspec.Struct, frozen=True):
     spool_percent: float | None = None
     camera: str = ""  # how its camera sees, see `LaneReport`
     route: str = ""  # where the gate lets its lanes decide (`RouteKind`)
+    busy: bool = False  # a guest is being served
+    spared: bool = False  # closed by the orchestrator, for now; `mode` is what the lane obeys
+    wanted: str = "open"  # what staff want
+    admits: frozenset[LaneClass] = frozenset()  # whose tickets it admits besides its own
 
 
 class GateHosting(msgspec.Struct, frozen=True):
@@ -92,6 +98,9 @@ class GateActor:
         self._wanted: dict[str, LaneMode] = {}
         self._admits: dict[str, frozenset[LaneClass]] = {}
         self._ids = RandomIds()
+        site_lanes = [lane for gate in hosting.site.gates if gate.id == hosting.gate_id for lane in gate.lanes]
+        self._spared = SparedLanes({str(lane.id): lane_kind(lane) for lane in site_lanes if lane.direction == "entry"})
+        self._unwritten: list[StaffActed] = []  # lanes that opened by themselves, not in SQL yet
 
     async def start(self) -> None:
         """Load the wanted modes, find out how the ledger stands."""
@@ -137,20 +146,55 @@ class GateActor:
             self._heard[report.lane_id] = (report, now.tick_ns)
             if report.at is not None:
                 self._skews[report.lane_id] = (report.at - now.at).total_seconds() * 1000
-        return GateOrders(self._wanted, self._ledger.route, self._admits)
+        for lane_id, reason in self._spared.lapsed(now.tick_ns, self._states(now.tick_ns)).items():
+            _log.info("gate %s: lane %s opens again: %s", self._gate_id, lane_id, reason)
+            self._unwritten.append(self._acted(lane_id, BY_ORCHESTRATOR, "mode", reason, "open"))
+        return GateOrders(self._modes(), self._ledger.route, self._admits)
 
     async def standings(self) -> list[LaneStanding]:
         """What the gate knows of its lanes."""
         tick = self._clock.now().tick_ns
         return [self._standing(lane_id, tick) for lane_id in self._hosts]
 
-    async def order_mode(self, lane_id: str, mode: LaneMode, ordered_by: str) -> None:
+    async def order_mode(self, lane_id: str, mode: LaneMode, ordered_by: str, note: str = "") -> None:
         """Store the wanted mode, then tell the lane. Raises NotFound, DatabaseUnavailable."""
         self._check_lane(lane_id)
-        acted = self._acted(lane_id, ordered_by, "mode", "", mode)
+        acted = self._acted(lane_id, ordered_by, "mode", note, mode)
         await self._orders.set_mode(lane_id, mode, ordered_by, acted.at, acted)
         self._wanted[lane_id] = mode
+        self._spared.free(lane_id)
         await self._tell_lane(lane_id, "order_mode", mode)
+
+    async def spare_lane(self, lane_id: str, note: str) -> None:
+        """Keep a lane closed for the orchestrator, as long as `renew_spared` names it at least once a minute; what staff want
+        stays as it is. Raises NotFound, DatabaseUnavailable, or WrongState: not the last open lane of its kind, nor with a
+        guest in it."""
+        self._check_lane(lane_id)
+        now = self._clock.now()
+        report = self._heard[lane_id][0] if lane_id in self._heard else None
+        busy = report is None or report.busy or bool(report.waiting)
+        why = self._spared.why_not(lane_id, self._states(now.tick_ns), busy=busy)
+        if why:
+            raise WrongState(f"lane {lane_id}", f"not to be spared ({why})", "close")
+        self._spared.spare(lane_id, now.tick_ns)  # before anything is awaited: nobody else may count on this lane now
+        try:
+            await self._orders.note(self._acted(lane_id, BY_ORCHESTRATOR, "mode", note, "closed"))
+        except DatabaseUnavailable:
+            self._spared.free(lane_id)
+            raise
+        if lane_id in self._spared:
+            await self._tell_lane(lane_id, "order_mode", "closed")
+
+    async def open_spared(self, lane_id: str, note: str) -> None:
+        """Open a lane that was spared; one that was not stays as it is. Needs no SQL: the journal hears of it once it can."""
+        self._check_lane(lane_id)
+        if self._spared.free(lane_id):
+            self._unwritten.append(self._acted(lane_id, BY_ORCHESTRATOR, "mode", note, "open"))
+            await self._tell_lane(lane_id, "order_mode", self._wanted[lane_id])
+
+    async def renew_spared(self, lane_ids: frozenset[str]) -> None:
+        """The orchestrator still does without these lanes."""
+        self._spared.renew(lane_ids, self._clock.now().tick_ns)
 
     async def order_policy(self, lane_id: str, admits: frozenset[LaneClass], ordered_by: str, note: str) -> None:
         """Store whose tickets the lane is to admit besides its own, then tell it. Raises NotFound, DatabaseUnavailable."""
@@ -239,11 +283,24 @@ class GateActor:
         self._admits = {lane_id: orders.policies[lane_id] for lane_id in self._hosts if lane_id in orders.policies}
 
     async def _reread_orders(self) -> None:
-        """Until SQL has told them: those of the file may lack the last one."""
-        while not self._orders.current:
+        """Until SQL has told them: those of the file may lack the last one. Then what SQL has not been told yet."""
+        while True:
             await asyncio.sleep(REREAD_S)
             with contextlib.suppress(DatabaseUnavailable):
-                self._take_orders(await self._orders.load())
+                if not self._orders.current:
+                    self._take_orders(await self._orders.load())
+                while self._unwritten:
+                    await self._orders.note(self._unwritten[0])
+                    del self._unwritten[0]
+
+    def _modes(self) -> dict[str, LaneMode]:
+        """What lanes are to do: what staff want, but for spared lanes."""
+        return {lane_id: "closed" if lane_id in self._spared else mode for lane_id, mode in self._wanted.items()}
+
+    def _states(self, tick_ns: int) -> dict[str, str]:
+        """The lanes' states as far as they may be counted on."""
+        modes = self._modes()
+        return {lane_id: serving_state(self._standing(lane_id, tick_ns).state, modes[lane_id]) for lane_id in self._hosts}
 
     def _check_lane(self, lane_id: str) -> None:
         if lane_id not in self._hosts:
@@ -291,4 +348,8 @@ class GateActor:
             spool_percent=report.spool_percent,
             camera=report.camera,
             route=self._ledger.route.kind,
+            busy=report.busy,
+            spared=lane_id in self._spared,
+            wanted=self._wanted[lane_id],
+            admits=self._admits.get(lane_id, frozenset()),
         )

@@ -14,6 +14,7 @@ import numpy as np
 
 from benchmarks.crowd_bound import delay_bound_s
 from benchmarks.crowd_levers import measure_levers
+from benchmarks.crowd_tick import wired_tick
 from orchestrator.balance import BEST, POLICIES
 from orchestrator.crowd_view import Policy, View
 from orchestrator.in_transit import Counts, InTransit
@@ -96,6 +97,7 @@ async def measure(seed: int, seconds: float, told: Callable[[str], None]) -> Mea
             await _beside(report, mornings, load, name, setting)
     measure_levers(1_000 * seed, report.figures, report.limits, report.ratios, told)
     _tick(report, SystemClock())
+    report.figures |= await wired_tick(SystemClock())
     return Measured("crowd", seed, machine(), report.figures, report.limits, report.ratios)
 
 

@@ -1,13 +1,14 @@
 """The orchestrator actor: each second it looks at gates, lanes, ledger and journal, raises alarms, and ends what hangs.
 
-It reconciles and remembers nothing: after a restart it learns from the journal (`orchestrator/alarm_desk.py`). Gates and lanes
-never wait for it.
+Beside that the crowd brain makes its rounds (`orchestrator/crowd_round.py`). It reconciles and remembers nothing: after a
+restart it learns from the journal (`orchestrator/alarm_desk.py`). Gates and lanes never wait for it.
 """
 
 import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 
 import ray
 from ray.exceptions import RayError
@@ -16,10 +17,12 @@ from actors.calls import actor, ask
 from actors.names import JOURNAL, NAMESPACE, lane_name
 from actors.tasks import lifelong
 from orchestrator.alarm_desk import AlarmDesk
+from orchestrator.crowd_round import CrowdRound
 from orchestrator.hung import HungActors, watched_actors
 from orchestrator.sights import SeenGate, journal_problem, see_gate
 from resort.alarm_levels import LaneSight, SensorSight, SiteSight
 from resort.clock import SystemClock
+from resort.crowd import ActView, CrowdMode, CrowdView
 from resort.errors import DatabaseUnavailable, Unavailable
 from resort.ids import RandomIds
 from resort.messages import AlarmEvent
@@ -43,8 +46,11 @@ _log = logging.getLogger("snowgate.orchestrator")
 class OrchestratorActor:
     """One per site."""
 
-    def __init__(self, site: Site, redis_url: str, database_url: str, site_name: str, hosts: dict[str, str]) -> None:
-        """`hosts`: the first lane of the actor that hosts a lane, by lane."""
+    def __init__(
+        self, site: Site, redis_url: str, database_url: str, site_name: str, hosts: dict[str, str], models: str = ""
+    ) -> None:
+        """`hosts`: the first lane of the actor that hosts a lane, by lane. `models`: the folder of the resort's own models."""
+        self._models = Path(models)
         self._hosts = hosts
         self._unserved_ticks: dict[str, int] = {}
         self._site = site
@@ -67,7 +73,9 @@ class OrchestratorActor:
         self._database = Database(self._database_url)
         store = JournalStore(self._database)
         ways = (self._ledger.append, self._tell_sql)
-        self._desk = AlarmDesk(self._site, JournalStream(redis, self._site_name), store, ways, self._clock, RandomIds())
+        self._crowd = CrowdRound(self._site, self._database, store, self._clock, RandomIds(), self._models)
+        stream, crowd = JournalStream(redis, self._site_name), self._crowd.desk
+        self._desk = AlarmDesk(self._site, stream, store, ways, self._clock, RandomIds(), crowd.take)
         self._tasks = [lifelong(self._watch_for_ever(), "orchestrator watch")]
 
     async def ping(self) -> bool:
@@ -76,18 +84,38 @@ class OrchestratorActor:
 
     async def acknowledge(self, alarm_key: str, by: str, note: str) -> None:
         """See the port `AlarmControl`."""
-        if not self._begun:
-            raise Unavailable("The watch", "it is still reading the journal")
+        self._check_begun()
         await self._desk.acknowledge(alarm_key, by, note)
 
     async def see_sensors(self, sensors: Sequence[SensorSight]) -> None:
         """Take how the people sensors stand; whoever opened the site tells it each second."""
         self._sensors = list(sensors)
+        self._crowd.see_sensors(sensors)
+
+    async def crowd(self) -> CrowdView:
+        """See the port `CrowdControl`, for this and what follows."""
+        return self._crowd.desk.view()
+
+    async def set_crowd_mode(self, mode: CrowdMode, by: str) -> None:
+        """Likewise."""
+        self._check_begun()
+        await self._crowd.desk.set_mode(mode, by)
+
+    async def accept_proposal(self, proposal_id: str, by: str) -> ActView:
+        """Likewise."""
+        self._check_begun()
+        return await self._crowd.desk.accept(proposal_id, by)
+
+    async def decline_proposal(self, proposal_id: str, by: str) -> ActView:
+        """Likewise."""
+        self._check_begun()
+        return await self._crowd.desk.decline(proposal_id, by)
 
     async def close(self) -> None:
         """Stop watching and free the stores."""
         # Not cancelled: what is under way in SQL or the stream ends by itself, in bounded time.
         self._closing.set()
+        self._crowd.close()
         self._desk.tail.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._ledger.close()
@@ -99,6 +127,8 @@ class OrchestratorActor:
         tail = self._desk.tail
         self._tasks.append(lifelong(tail.follow_stream(), "orchestrator stream"))
         self._tasks.append(lifelong(tail.follow_sql(), "orchestrator journal"))
+        self._tasks.append(lifelong(self._crowd.run(), "orchestrator crowd"))
+        self._tasks.append(lifelong(self._crowd.foresee(), "orchestrator outlook"))
         self._begun = True
         while not self._closing.is_set():
             looking = asyncio.create_task(self._hung.look(), name="orchestrator pings")
@@ -121,12 +151,17 @@ class OrchestratorActor:
         while not self._closing.is_set():
             try:
                 await self._desk.begin()
+                await self._crowd.begin()
             except DatabaseUnavailable as error:
                 _log.warning("the watch waits for SQL: %s", error.detail)
                 await asyncio.sleep(RETRY_S)
             else:
                 return True
         return False
+
+    def _check_begun(self) -> None:
+        if not self._begun:
+            raise Unavailable("The watch", "it is still reading the journal")
 
     @property
     def _opening(self) -> bool:

@@ -38,8 +38,17 @@ class AlarmDesk:
     """
 
     def __init__(
-        self, site: Site, stream: JournalStream, store: JournalStore, ways: Sequence[Way], clock: Clock, ids: IdSource
+        self,
+        site: Site,
+        stream: JournalStream,
+        store: JournalStore,
+        ways: Sequence[Way],
+        clock: Clock,
+        ids: IdSource,
+        told: Callable[[JournalEvent, Moment], None] = lambda event, at: None,
     ) -> None:
+        """`told` of every event besides, alarms excepted, with the moment at which it counts; it must not raise."""
+        self._told = told
         self.tail = JournalTail(stream, store, clock, self._take)
         self._lane_ids = {str(lane.id) for _, lane in site.lanes()}
         self._gate_ids = {str(gate.id) for gate in site.gates}
@@ -121,7 +130,9 @@ class AlarmDesk:
             if isinstance(event, AlarmEvent):
                 self._book.learn(event)
             else:
-                self._events.take(event, self._moment_of(event, now))
+                at = self._moment_of(event, now)
+                self._events.take(event, at)
+                self._told(event, at)
 
     def _moment_of(self, event: JournalEvent, now: Moment) -> Moment:
         """When an event counts: as long ago as its own time says, unless that is not to be believed (a clock was set)."""

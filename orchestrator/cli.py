@@ -156,7 +156,7 @@ def check_site_file(site: SiteOption = DEMO_SITE) -> None:
 def main() -> None:
     """Entry point: commands of rooms above plug in by the group `snowgate.commands`."""
     for point in entry_points(group="snowgate.commands"):
-        app.add_typer(point.load(), name=point.name)
+        app.command(point.name)(point.load())
     try:
         app()
     except SnowgateError as error:

@@ -50,6 +50,7 @@ class Stores:
     drill: DrillSettings = field(default_factory=DrillSettings)
     phrases: Path = Path()  # the site's spoken phrases
     face_keys: Path = Path()  # the keys of stored faces
+    models: Path = Path()  # the resort's own demand models
 
     def redis_of(self, gate_id: str) -> str:
         """Where a gate and its lanes find the ledger."""
@@ -99,7 +100,7 @@ def placements(site: Site, stores: Stores) -> list[Placement]:
         *(Placement(pricing_name(shard), PricingActor, (shard, shards, site, database_url), 1000) for shard in range(shards)),
         *_inference(site, stores),
         Placement(FEED, FeedActor, (site, redis_url, database_url, name), 256),
-        Placement(ORCHESTRATOR, OrchestratorActor, (site, redis_url, database_url, name, all_hosts), 16),
+        Placement(ORCHESTRATOR, OrchestratorActor, (site, redis_url, database_url, name, all_hosts, str(stores.models)), 16),
     ]
 
 

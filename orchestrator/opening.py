@@ -13,6 +13,7 @@ import msgspec
 import psutil
 
 from actors.alarm_client import RayAlarms
+from actors.crowd_client import RayCrowd
 from actors.feed_client import RayFeed, RayGates
 from orchestrator.cluster import Cluster, Stores, start_local_ray
 from orchestrator.drills import load_drill
@@ -156,6 +157,7 @@ class OpenSite:
                 self.drill,
                 self.places.phrases,
                 self.places.face_keys,
+                self.places.models,
             ),
         )
         await asyncio.to_thread(start_local_ray, self.places.runtime / "ray", self.cluster.size)
@@ -258,6 +260,7 @@ class OpenSite:
             parts,
             faces,
             people=people,
+            crowd=RayCrowd(),
         )
         for point in entry_points(group="snowgate.windows"):
             window: Window = point.load()()

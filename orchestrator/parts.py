@@ -9,6 +9,7 @@ from typing import Protocol
 
 from orchestrator.people import PeopleDesk
 from resort.clock import Clock
+from resort.crowd import CrowdControl
 from resort.faces import FaceNews, FacePool
 from resort.figures import FaceFigures
 from resort.ids import IdSource
@@ -72,6 +73,7 @@ class OpenResort:
     faces: FaceParts | None = None  # likewise
     face_office: FaceOffice | None = None  # enrols and forgets; forgets only where `faces` is None
     people: PeopleDesk | None = None  # its people sensors; None: nobody opened them
+    crowd: CrowdControl | None = None  # what steers lanes and signs
 
 
 class Window(Protocol):

@@ -84,10 +84,17 @@ class PeopleDesk:
         away = False
         while True:
             try:
-                await self._tell([SensorSight(seen.name, seen.gate_id, seen.silent_s) for seen in self.readings()])
+                await self._tell([_sight(seen) for seen in self.readings()])
                 away = False
             except SnowgateError as error:
                 if not away:
                     _log.warning("the watch does not hear of people sensors: %s", error)
                 away = True
             await asyncio.sleep(TELL_S)
+
+
+def _sight(seen: SensorReading) -> SensorSight:
+    count = seen.count
+    if count is None:
+        return SensorSight(seen.name, seen.gate_id, seen.silent_s)
+    return SensorSight(seen.name, seen.gate_id, seen.silent_s, count.entered, count.waiting)

@@ -67,6 +67,8 @@ class SensorSight(msgspec.Struct, frozen=True):
     name: str
     gate_id: str
     silent_s: float
+    entered: int | None = None  # persons, as the sensor's newest count has them
+    waiting: int | None = None
 
 
 class _Level(msgspec.Struct):

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from resort.access.spoken import SpokenLanguage
+from resort.crowd import CrowdSite
 from resort.face_consent import WORDING, ConsentWording
 from resort.face_rules import OneToMany, OneToOne
 from resort.heights import HeightLimits
@@ -122,6 +123,7 @@ class GateSite(Strict, frozen=True):
     lanes: list[LaneSite]
     zone: str = ""  # the zone it leads into (an id of `zones`)
     lift: str = ""  # the lift it belongs to; passes of one ticket at one lift have a least interval
+    hours: "HoursSite | None" = None  # when it is open to guests; only told, by the public status
 
 
 class ZoneSite(Strict, frozen=True):
@@ -332,6 +334,7 @@ class Site(Strict, frozen=True):
     alarms: AlarmLimits = AlarmLimits()
     webhooks: list[WebhookSite] = []
     people: dict[str, PeopleSensorSite] = {}  # people sensors by name
+    crowd: CrowdSite = CrowdSite()  # how lanes, fast lanes and signs follow the crowd
     heights: HeightLimits = HeightLimits()  # in what bands height sensors tell
     lane_limits: LaneLimits = LaneLimits()
     sales_limits: SalesLimits = SalesLimits()

@@ -38,6 +38,7 @@ def check_site(site: Site) -> Site:
             raise InvalidConfig(f"runtime.{name}", "must be at least 1")
     _check_alarms(site)
     _check_people(site)
+    _check_crowd(site)
     _check_heights(site)
     check_sounds(site)
     check_faces(site)
@@ -50,6 +51,16 @@ def _check_people(site: Site) -> None:
             raise InvalidConfig("people", f"{name[:40]!r} is no name of up to 40 letters a to z, digits and dashes")
         if sensor.gate and sensor.gate not in {gate.id for gate in site.gates}:
             raise InvalidConfig(f"people sensor {name}", f"there is no gate {sensor.gate}")
+
+
+def _check_crowd(site: Site) -> None:
+    gates = {gate.id for gate in site.gates}
+    _check_unique("crowd.signs.id", [sign.id for sign in site.crowd.signs])
+    for sign in site.crowd.signs:
+        if not sign.walk_s or set(sign.walk_s) - gates:
+            raise InvalidConfig(f"sign {sign.id}", "needs the walks to gates of this site")
+        if sign.sensor and sign.sensor not in site.people:
+            raise InvalidConfig(f"sign {sign.id}", f"there is no people sensor {sign.sensor}")
 
 
 def _check_heights(site: Site) -> None:

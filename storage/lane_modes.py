@@ -30,3 +30,8 @@ class LaneModes:
             await connection.execute(statement.on_conflict_do_update(index_elements=["lane_id"], set_=values))
             if acted is not None:
                 await insert_order_of_staff(connection, acted)
+
+    async def note(self, acted: StaffActed) -> None:
+        """The journal has to be told of something that changes no order; idempotent by its event id."""
+        async with self._db.write() as connection:
+            await insert_order_of_staff(connection, acted)

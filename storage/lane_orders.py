@@ -71,6 +71,10 @@ class KeptLaneOrders:
             self._known = LaneOrders(self._known.modes, {**self._known.policies, lane_id: admits})
             await self._keep()
 
+    async def note(self, acted: StaffActed) -> None:
+        """The journal has to be told of this, which changes no order. Raises DatabaseUnavailable."""
+        await self._modes.note(acted)
+
     async def _keep(self) -> None:
         try:
             await asyncio.to_thread(replace_file, self._file, msgspec.json.encode(self._known))

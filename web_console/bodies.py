@@ -12,6 +12,7 @@ import msgspec
 from resort.access.entitlement import TicketStatus
 from resort.access.lane_messages import StaffOutcome
 from resort.access.reasons import Reason
+from resort.crowd import CrowdMode
 from resort.feed import AlarmView, GateView, LaneView
 from resort.ids import TicketId
 from resort.pricing import Channel
@@ -82,6 +83,12 @@ class LaneModeAsk(Ask, frozen=True):
     """Open a lane to guests, or close it. Exit, fire release and power loss never wait for this."""
 
     mode: Literal["open", "closed"]
+
+
+class CrowdModeAsk(Ask, frozen=True):
+    """What the crowd brain may do from now on; kept over restarts."""
+
+    mode: CrowdMode
 
 
 class TicketStatusAsk(Ask, frozen=True):

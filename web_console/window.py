@@ -13,6 +13,7 @@ from orchestrator.parts import OpenResort
 from resort.errors import Unavailable
 from web_console.alarm_api import AlarmApi
 from web_console.callers import STAFF
+from web_console.crowd_api import CrowdApi
 from web_console.faces_api import FacesApi
 from web_console.feed_hub import FeedHub, FeedTiming
 from web_console.feed_sockets import FeedSockets
@@ -28,6 +29,7 @@ from web_console.sales_api import SalesApi
 from web_console.serving import ConsoleRunner, add_headers
 from web_console.session_api import SessionApi
 from web_console.site_api import SiteApi
+from web_console.status_api import StatusApi
 from web_console.tickets_api import TicketsApi
 from web_console.webhooks import Webhooks
 
@@ -103,6 +105,8 @@ def route_table(
         *LanesApi(resort.gates, resort.office, resort.ids).routes(),
         *LookApi(resort.faces, resort.ids).routes(),
         *PeopleApi(resort.people).routes(),
+        *CrowdApi(resort.crowd).routes(),
+        *StatusApi(resort.site, hub, resort.crowd, resort.clock).routes(),
         *FacesApi(resort.face_office).routes(),
         *SessionApi(resort.accounts, sockets.end_session).routes(),
         Route(

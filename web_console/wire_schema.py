@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from resort.crowd import ActView, CrowdView
 from resort.face_consent import ConsentWording
 from resort.feed import Delta, FeedFrame, Heartbeat, Snapshot
 from sales.faces import FaceStanding
@@ -35,6 +36,9 @@ WIRE_TYPES: tuple[type, ...] = (
     ConsentWording,
     FaceStanding,
     SensorList,
+    CrowdView,
+    ActView,
+    bodies.CrowdModeAsk,
     bodies.AcknowledgeAsk,
     bodies.AcknowledgedView,
     bodies.AlarmList,

@@ -283,6 +283,8 @@ class FakeResort:
         self.site = demo_site(port)
         self.faces = faces
         self.people: PeopleDesk | None = None
+        self.crowd: Any = None
+        self.clock = ManualClock(AT)
         self.face_office = face_office
         self.office = FakeOffice(self.site)
         self.accounts = FakeAccounts()
@@ -294,7 +296,7 @@ class FakeResort:
     def opened(self) -> OpenResort:
         return OpenResort(
             site=self.site,
-            clock=ManualClock(AT),
+            clock=self.clock,
             ids=SeededIds("window"),
             office=self.office,
             accounts=self.accounts,
@@ -304,5 +306,6 @@ class FakeResort:
             desk=self.desk,
             faces=self.faces,
             people=self.people,
+            crowd=self.crowd,
             face_office=self.face_office,
         )

@@ -18,5 +18,6 @@ const types = await compile({ $defs }, "Wire", {
 const readable = types
   .replace(/export interface Wire \{[^}]*\}\n+/, "")
   .replace(/( \*\n)? \* This interface was referenced by `Wire`'s JSON-Schema\n \* via the `definition` "\w+"\.\n/g, "")
-  .replace(/\/\*\*\n \*\/\n/g, "");
+  .replace(/\/\*\*\n \*\/\n/g, "")
+  .replace(/\/\*\*\n \* ([^\n]+)\n \*\/\n/g, "/** $1 */\n");
 writeFileSync(here("../src/wire/types.gen.ts"), readable);

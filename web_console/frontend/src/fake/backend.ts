@@ -3,7 +3,7 @@
 import type { Backend, Method, Reply } from "../backend";
 import type { FeedSocket } from "../connection";
 import { hasStrings } from "../data/requests";
-import type { FaceStanding, FeedFrame, SensorView } from "../wire/types.gen";
+import type { CrowdView, FaceStanding, FeedFrame, SensorView } from "../wire/types.gen";
 import { FakeWorld } from "./world";
 
 export const PASSWORD = "snow";
@@ -40,6 +40,8 @@ export class FakeBackend implements Backend {
   /** Orders as they came in, `lane mode`. */
   readonly orders: string[] = [];
   sensors: SensorView[] = [];
+  /** Null: this resort has no crowd brain. */
+  crowd: CrowdView | null = null;
   face: FaceStanding = { ticket_id: FAKE_TICKET, enrolled: false };
   session: { name: string; role: string } | null = null;
   reachable = true;
@@ -121,6 +123,13 @@ export class FakeBackend implements Backend {
     if (alarmKey !== undefined && method === "POST" && hasStrings(body, "note")) {
       return this.#acknowledge(decodeURIComponent(alarmKey), this.session.name, body.note);
     }
+    const [, proposalId, said] = /^\/api\/crowd\/proposals\/([^/]+)\/(accept|decline)$/.exec(path) ?? [];
+    if (this.crowd !== null && proposalId !== undefined && said !== undefined) return this.#atCrowd(this.crowd, proposalId, said);
+    if (this.crowd !== null && path === "/api/crowd/mode" && hasStrings(body, "mode")) {
+      this.crowd = { ...this.crowd, mode: body.mode as CrowdView["mode"] };
+      return { status: 200, body: this.crowd };
+    }
+    if (this.crowd !== null && path === "/api/crowd") return { status: 200, body: this.crowd };
     if (path === "/api/people") return { status: 200, body: { sensors: this.sensors } };
     if (path === "/api/face-consent") return { status: 200, body: WORDING };
     if (path === "/api/tickets/find" && hasStrings(body, "text")) {
@@ -128,6 +137,17 @@ export class FakeBackend implements Backend {
       return { status: 200, body: { ticket_id: FAKE_TICKET } };
     }
     return problem(404, "There is no such page.");
+  }
+
+  #atCrowd(crowd: CrowdView, proposalId: string, said: string): Reply {
+    const proposal = crowd.proposals.find((one) => one.proposal_id === proposalId);
+    if (proposal === undefined) return problem(404, "There is no proposal called that.");
+    const { proposal_id: _, since: __, ...what } = proposal;
+    const outcome = said === "accept" ? ("done" as const) : ("declined" as const);
+    const act = { ...what, at: new Date(this.world.snapshot().at).toISOString(), by: this.session?.name ?? "", outcome };
+    this.orders.push(`${proposalId} ${said}`);
+    this.crowd = { ...crowd, proposals: crowd.proposals.filter((one) => one !== proposal), done: [act, ...crowd.done] };
+    return { status: 200, body: act };
   }
 
   /** A photograph whose bytes say "dark" is too dark. */

@@ -1,9 +1,7 @@
 // Generated from schema.json by scripts/wire-types.mjs; do not edit.
 
 export type FeedFrame = Snapshot | Delta | Heartbeat;
-/**
- * Stable reason code of a decision.
- */
+/** Stable reason code of a decision. */
 export type Reason =
   | "admitted"
   | "already_used"
@@ -44,30 +42,39 @@ export type Reason =
   | "wrong_medium"
   | "wrong_place";
 
-/**
- * An open alarm was seen; `note` says what is done about it.
- */
+/** An open alarm was seen; `note` says what is done about it. */
 export interface AcknowledgeAsk {
   note?: string;
 }
-/**
- * Kept in the journal; the feed shows it with the alarm.
- */
+/** Kept in the journal; the feed shows it with the alarm. */
 export interface AcknowledgedView {
   alarm_key: string;
   by: string;
   note: string;
 }
-/**
- * Every open alarm as the feed saw it at `version`.
- */
+/** What came of a proposal. `by`: who accepted or declined it, or `orchestrator`. */
+export interface ActView {
+  at: string;
+  by: string;
+  detail?: string;
+  effect: Text;
+  gate_id: string;
+  lane_id: string;
+  outcome: "declined" | "done" | "failed" | "seen";
+  reason: Text;
+  wish: "ask_staff" | "close_lane" | "keep_fast_lane" | "open_lane" | "share_fast_lane";
+}
+/** One sentence in Chinese and in English. */
+export interface Text {
+  en: string;
+  zh: string;
+}
+/** Every open alarm as the feed saw it at `version`. */
 export interface AlarmList {
   alarms: AlarmView[];
   version: number;
 }
-/**
- * One open alarm, and who has seen it.
- */
+/** One open alarm, and who has seen it. */
 export interface AlarmView {
   acknowledged_at?: string | null;
   acknowledged_by?: string;
@@ -82,25 +89,14 @@ export interface AlarmView {
   since: string;
   text: Text;
 }
-/**
- * One sentence in Chinese and in English.
- */
-export interface Text {
-  en: string;
-  zh: string;
-}
-/**
- * What can be bought here. Prices are indicative: only a quote is binding.
- */
+/** What can be bought here. Prices are indicative: only a quote is binding. */
 export interface CatalogueView {
   currency: string;
   products: ProductView[];
   site: Text;
   tariff_version: string;
 }
-/**
- * One thing that is sold: base prices in minor units by day kind, and what each unit type pays of them in percent.
- */
+/** One thing that is sold: base prices in minor units by day kind, and what each unit type pays of them in percent. */
 export interface ProductView {
   code: string;
   entries: number | null;
@@ -111,16 +107,12 @@ export interface ProductView {
   };
   units: UnitPrice[];
 }
-/**
- * What one unit type pays, as a share of the product's price in percent.
- */
+/** What one unit type pays, as a share of the product's price in percent. */
 export interface UnitPrice {
   percent: number;
   unit: string;
 }
-/**
- * A consent, with its end where it has ended.
- */
+/** A consent, with its end where it has ended. */
 export interface ConsentView {
   ended_at: string | null;
   given_at: string;
@@ -128,17 +120,75 @@ export interface ConsentView {
   reason: ("expired" | "replaced" | "requested" | "ticket_ended" | "withdrawn") | null;
   wording: string;
 }
-/**
- * The text shown before a face is enrolled; `guardian` is added for who is under 14.
- */
+/** The text shown before a face is enrolled; `guardian` is added for who is under 14. */
 export interface ConsentWording {
   guardian: Text;
   text: Text;
   version: string;
 }
-/**
- * What changed after `since` up to `version`: whole views of changed gates and lanes; alarms whole when they changed.
- */
+/** What is believed of one gate. None: not known. */
+export interface CrowdGateView {
+  age_s: number | null;
+  arriving_per_min: number | null;
+  blind: boolean;
+  doubted?: string[];
+  gate_id: string;
+  lanes_open: number;
+  lanes_wanted: number | null;
+  left_alone?: {
+    [k: string]: string;
+  };
+  next_quarter: number | null;
+  next_quarter_sd: number | null;
+  queue: number | null;
+  queue_sd: number | null;
+  spared?: string[];
+  wait_s: number | null;
+}
+/** What the crowd brain may do from now on; kept over restarts. */
+export interface CrowdModeAsk {
+  mode: "advise" | "automatic" | "confirm";
+}
+/** Everything that the orchestrator tells of the crowd. */
+export interface CrowdView {
+  at: string | null;
+  done: ActView[];
+  fault: string;
+  gates: CrowdGateView[];
+  mode: "advise" | "automatic" | "confirm";
+  outlook?: OutlookView[];
+  proposals: ProposalView[];
+  signs: SignView[];
+}
+/** What a demand model says of one gate in the hour that begins at `hour`: persons, eight of ten times within P10 to P90. */
+export interface OutlookView {
+  gate_id: string;
+  hour: string;
+  model: string;
+  p10: number;
+  p50: number;
+  p90: number;
+}
+/** What the orchestrator would do, why, and what it expects of it. */
+export interface ProposalView {
+  effect: Text;
+  gate_id: string;
+  lane_id: string;
+  proposal_id: string;
+  reason: Text;
+  since: string;
+  wish: "ask_staff" | "close_lane" | "keep_fast_lane" | "open_lane" | "share_fast_lane";
+}
+/** What a sign should say: the share of its guests that each gate should get. */
+export interface SignView {
+  gate_id: string;
+  name: Text;
+  shares: {
+    [k: string]: number;
+  };
+  sign_id: string;
+}
+/** What changed after `since` up to `version`: whole views of changed gates and lanes; alarms whole when they changed. */
 export interface Delta {
   alarms: AlarmView[] | null;
   at: string;
@@ -148,9 +198,7 @@ export interface Delta {
   type: "delta";
   version: number;
 }
-/**
- * One gate: its lanes' sums.
- */
+/** One gate: its lanes' sums. */
 export interface GateView {
   gate_id: string;
   name: Text;
@@ -158,9 +206,7 @@ export interface GateView {
   passages_per_minute: number;
   queue: number | null;
 }
-/**
- * One lane as a console shows it.
- */
+/** One lane as a console shows it. */
 export interface LaneView {
   detail: Text;
   gate_id: string;
@@ -175,9 +221,7 @@ export interface LaneView {
   refusals: number;
   state: string;
 }
-/**
- * The newest verdict at a lane, with its reason in words.
- */
+/** The newest verdict at a lane, with its reason in words. */
 export interface LastDecision {
   admitted: boolean;
   at: string;
@@ -187,17 +231,13 @@ export interface LastDecision {
   reason: string;
   text: Text;
 }
-/**
- * Staff are to compare two pictures, which are fetched by this id until then. `score`: the likeness, null when unknown.
- */
+/** Staff are to compare two pictures, which are fetched by this id until then. `score`: the likeness, null when unknown. */
 export interface LookOpen {
   scan_id: string;
   score?: number | null;
   until: string;
 }
-/**
- * What is wrong with a photograph (`resort.face_quality.FaceFault`), and what to do better.
- */
+/** What is wrong with a photograph (`resort.face_quality.FaceFault`), and what to do better. */
 export interface FaceAdvice {
   fault: string;
   says: Text;
@@ -218,9 +258,7 @@ export interface FaceStanding {
   valid_on?: string | null;
   valid_until?: string | null;
 }
-/**
- * Everything, at `version`.
- */
+/** Everything, at `version`. */
 export interface Snapshot {
   alarms: AlarmView[];
   at: string;
@@ -231,69 +269,51 @@ export interface Snapshot {
   type: "snapshot";
   version: number;
 }
-/**
- * Nothing changed; the feed is alive and stands at `version`.
- */
+/** Nothing changed; the feed is alive and stands at `version`. */
 export interface Heartbeat {
   at: string;
   type: "heartbeat";
   version: number;
 }
-/**
- * One gate with its lanes and open alarms.
- */
+/** One gate with its lanes and open alarms. */
 export interface GateDetail {
   alarms: AlarmView[];
   gate: GateView;
   lanes: LaneView[];
   version: number;
 }
-/**
- * Every gate and lane as the feed saw them at `version`.
- */
+/** Every gate and lane as the feed saw them at `version`. */
 export interface GateList {
   alarms: AlarmView[];
   gates: GateView[];
   lanes: LaneView[];
   version: number;
 }
-/**
- * Whether the resort can serve; `ok` is true when every part is.
- */
+/** Whether the resort can serve; `ok` is true when every part is. */
 export interface HealthView {
   ok: boolean;
   parts: PartHealth[];
 }
-/**
- * One part the console depends on.
- */
+/** One part the console depends on. */
 export interface PartHealth {
   detail: string;
   ok: boolean;
   part: string;
 }
-/**
- * Open a lane to guests, or close it. Exit, fire release and power loss never wait for this.
- */
+/** Open a lane to guests, or close it. Exit, fire release and power loss never wait for this. */
 export interface LaneModeAsk {
   mode: "closed" | "open";
 }
-/**
- * The order as accepted; the feed tells when the lane follows.
- */
+/** The order as accepted; the feed tells when the lane follows. */
 export interface LaneModeView {
   lane_id: string;
   mode: "closed" | "open";
 }
-/**
- * Why somebody is let through by hand, or an entry taken back: it goes into the journal.
- */
+/** Why somebody is let through by hand, or an entry taken back: it goes into the journal. */
 export interface LaneOrderAsk {
   note: string;
 }
-/**
- * Whose tickets a lane admits for the moment, besides those of its own class; nobody else with none.
- */
+/** Whose tickets a lane admits for the moment, besides those of its own class; nobody else with none. */
 export interface LanePolicyAsk {
   /**
    * @maxItems 3
@@ -305,9 +325,7 @@ export interface LanePolicyAsk {
     | ["fast" | "standard" | "vip", "fast" | "standard" | "vip", "fast" | "standard" | "vip"];
   note?: string;
 }
-/**
- * The order as accepted; the lane follows within a second.
- */
+/** The order as accepted; the lane follows within a second. */
 export interface LanePolicyView {
   admits: ("fast" | "standard" | "vip")[];
   lane_id: string;
@@ -321,9 +339,7 @@ export interface LookPictures {
   live: string | null;
   ticket_id: string;
 }
-/**
- * An error answer (RFC 9457, `application/problem+json`). `code` is stable; `detail` is one sentence for people.
- */
+/** An error answer (RFC 9457, `application/problem+json`). `code` is stable; `detail` is one sentence for people. */
 export interface Problem {
   code: string;
   detail: string;
@@ -333,24 +349,18 @@ export interface Problem {
   title: string;
   type: string;
 }
-/**
- * One rule: what it saw, by name, and the reason for which it refuses, if it does.
- */
+/** One rule: what it saw, by name, and the reason for which it refuses, if it does. */
 export interface RuleView {
   inputs: {};
   reason: Reason | null;
   rule: string;
   says: Text | null;
 }
-/**
- * Every sensor, in the site file's order.
- */
+/** Every sensor, in the site file's order. */
 export interface SensorList {
   sensors: SensorView[];
 }
-/**
- * One sensor. Persons since the site was opened; None: it does not say, or nothing was heard of it.
- */
+/** One sensor. Persons since the site was opened; None: it does not say, or nothing was heard of it. */
 export interface SensorView {
   entered: number | null;
   gate_id: string;
@@ -360,16 +370,12 @@ export interface SensorView {
   silent_s: number;
   waiting: number | null;
 }
-/**
- * Who is signed in on this cookie.
- */
+/** Who is signed in on this cookie. */
 export interface SessionView {
   name: string;
   role: string;
 }
-/**
- * A name and a password, exchanged for the session cookie.
- */
+/** A name and a password, exchanged for the session cookie. */
 export interface SignIn {
   name: string;
   password: string;
@@ -386,28 +392,20 @@ export interface StaffOutcome {
   ticket_id?: string | null;
   warning?: string;
 }
-/**
- * A code to be decided on as if it were held up at the lane now.
- */
+/** A code to be decided on as if it were held up at the lane now. */
 export interface TestScanAsk {
   code: string;
 }
-/**
- * What the lane would decide, and each rule with what it saw as far as SQL knows (none where the code is nobody's).
- */
+/** What the lane would decide, and each rule with what it saw as far as SQL knows (none where the code is nobody's). */
 export interface TestScanView {
   outcome: StaffOutcome;
   rules: RuleView[];
 }
-/**
- * A ticket's number, or a code's text.
- */
+/** A ticket's number, or a code's text. */
 export interface TicketFindAsk {
   text: string;
 }
-/**
- * The number of the ticket that was meant.
- */
+/** The number of the ticket that was meant. */
 export interface TicketFound {
   ticket_id: string;
 }
