@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from ml_models.abnormal import AbnormalModel, Rows
 from resort.incidents import NO_SCORE, IncidentBook
+from resort.messages import GrantIssued, ScanRefused
 from resort.scan_oddities import Oddities, Oddity, S
 from sim.scan_attacks import KINDS, Attack, play
 
@@ -64,13 +65,14 @@ class Outcome(msgspec.Struct):
 def see(seed: int) -> SeenDay:
     """Play a day and look at it."""
     played, watch = play(seed), Oddities()
-    looks, whose = [], []
+    looks, whose, scans = [], [], 0
     for event, at in played.events:
+        scans += isinstance(event, GrantIssued | ScanRefused)
         look = watch.take(event, at)
         if look is not None:
             looks.append(look)
             whose.append(played.guilty.get(event.event_id, -1))
-    return SeenDay(looks, whose, played.attacks, len(played.events))
+    return SeenDay(looks, whose, played.attacks, scans)
 
 
 def judge(days: Sequence[SeenDay], model: AbnormalModel | None, threshold: float, *, rules: bool) -> Outcome:
