@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 from actors.journal_tail import JournalTail
+from orchestrator.scan_watch import ScanWatch
 from orchestrator.sights import SeenGate
 from orchestrator.watch import AlarmBook
 from resort.alarm_levels import LEVEL_KINDS, LevelAlarms, SensorSight, SiteSight
@@ -59,6 +60,7 @@ class AlarmDesk:
         self._book = AlarmBook(ids)
         self._events = EventAlarms(site.alarms)
         self._levels = LevelAlarms(site.alarms)
+        self.scans = ScanWatch(site.abnormal)
         self._pending: list[AlarmEvent] = []
         self._telling = asyncio.Lock()
         self._waiting = False
@@ -91,7 +93,8 @@ class AlarmDesk:
         for sensor in sensors:
             self._levels.see_sensor(sensor, now)
         self._levels.see_site(site, now)
-        self._pending += self._book.observe([*self._levels.holding(), *self._events.holding(now)], now)
+        causes = [*self._levels.holding(), *self._events.holding(now), *self.scans.holding(now)]
+        self._pending += self._book.observe(causes, now)
         try:
             await self._tell()
         except Unavailable as error:
@@ -132,6 +135,7 @@ class AlarmDesk:
             else:
                 at = self._moment_of(event, now)
                 self._events.take(event, at)
+                self.scans.take(event, at)
                 self._told(event, at)
 
     def _moment_of(self, event: JournalEvent, now: Moment) -> Moment:

@@ -79,6 +79,18 @@ KINDS: dict[str, Kind] = {
     "admission_conflict": Kind(
         "critical", Text("断网期间同一张票被多次放行", "A ticket was admitted too often, by gates that were cut off")
     ),
+    "abnormal_ticket": Kind(
+        "warning", Text("此票的使用方式异常, 疑似共用或复制", "A ticket is used as one person would not: shared or copied?")
+    ),
+    "abnormal_codes": Kind(
+        "warning", Text("此闸口疑似有人试猜票码", "Codes that were never issued are tried at this gate: guessing?")
+    ),
+    "abnormal_turns": Kind(
+        "warning", Text("此闸口多次出现未放行的通行", "This gate's arms turned again and again without a grant")
+    ),
+    "scan_drift": Kind(
+        "info", Text("扫码异常的样子与训练数据不同, 评分可能不准", "Odd scans are unlike those the score learnt: trust it less")
+    ),
     "clock_skew": Kind("warning", Text("此通道与手机时间普遍不符", "Phones' clocks and this lane's disagree")),
     "lane_clock": Kind("warning", Text("通道时钟不准", "The lane's clock is not its gate's")),
     "lane_unserved": Kind(

@@ -309,6 +309,13 @@ class AlarmLimits(Strict, frozen=True):
     sensor_silent_s: int = 300  # a people sensor says nothing for this long; many say nothing while nobody comes
 
 
+class AbnormalSite(Strict, frozen=True):
+    """How abnormal behaviour is told from scans (docs/alarms.md). With both off, no such alarm is raised."""
+
+    rules: bool = True
+    score: bool = True  # false: no model is opened, and drift is not told
+
+
 class WebhookSite(Strict, frozen=True):
     """Where alarms are sent, signed with a secret that is in a file or an environment variable, never here."""
 
@@ -332,6 +339,7 @@ class Site(Strict, frozen=True):
     loudness: list[LoudnessSite] = []  # the first that holds; 100 percent where none does
     offline: OfflineSite = OfflineSite()
     alarms: AlarmLimits = AlarmLimits()
+    abnormal: AbnormalSite = AbnormalSite()
     webhooks: list[WebhookSite] = []
     people: dict[str, PeopleSensorSite] = {}  # people sensors by name
     crowd: CrowdSite = CrowdSite()  # how lanes, fast lanes and signs follow the crowd

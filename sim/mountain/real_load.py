@@ -2,7 +2,7 @@
 
 The site is opened for it with the scenario's gates and lanes; tickets are bought at its shop over HTTP, codes come as scanner
 lines over TCP, arms are turned behind Modbus TCP by the rehearsal stage (`sim/load.py`), and what really happened is held
-against what SQL has in the end. Who comes at which lane within the stretch is drawn evenly: the stretch gives how many, and with what.
+against what SQL has in the end. The stretch gives how many come, and with what; at which lane is drawn evenly.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import psutil
 import yaml
 
@@ -29,8 +30,9 @@ from sim.truth import ArmTurned, read_truth
 
 LOOK_S = 0.25
 BUYING_S = 300.0
-LEAVING_S = 120.0  # after the last has come, until the last has left
-DRAIN_S = 60.0
+LEAVING_S = 60.0  # after the last has come, until the last has left
+QUIET_S = 10.0
+DRAIN_S = 120.0
 PAGE = 1_000
 LANES_PER_ACTOR = 8
 LIVELY_MS = (700.0, 2_100.0)  # from the light to the turn at speed 1
@@ -119,8 +121,12 @@ def order_of(day: DayPlayed, speed: float, seconds: float, truth: Path) -> LoadO
     return LoadOrder(str(truth), persons / seconds, persons, day.seed, mix, hesitate=0.0, turn_ms=(least, most))
 
 
-async def run_real(day: DayPlayed, speed: float, seconds: float, told: Told) -> tuple[Measured, str]:
-    """Open the site, let the stretch come, close. Answers the figures and the bottleneck in a sentence. Raises Unavailable."""
+async def run_real(
+    day: DayPlayed, speed: float, seconds: float, told: Told, leaving_s: float = LEAVING_S
+) -> tuple[Measured, str]:
+    """Open the site, let the stretch come, close. Answers the figures and the bottleneck in a sentence. Raises Unavailable.
+
+    Who has not been served `leaving_s` after the last one came is sent home: `unserved` counts them."""
     folder = Path(tempfile.mkdtemp(prefix="snowgate-sim-"))
     site_file, data = folder / "rehearsed.yaml", folder / "data"
     site_file.write_text(yaml.safe_dump(site_tree(day.scene), allow_unicode=True), encoding="utf-8")
@@ -130,7 +136,7 @@ async def run_real(day: DayPlayed, speed: float, seconds: float, told: Told) -> 
     try:
         await site.open()
         told(f"{order.scans} guests at {order.rate_per_s:.0f} a second …")
-        tally, used = await _load(site, order, seconds, told)
+        tally, used = await _load(site, order, seconds + leaving_s, told)
         told("reading what SQL has …")
         if not await site.cluster.drain_journal(DRAIN_S):
             raise Unavailable("The journal", f"it was not drained within {DRAIN_S:g} s")
@@ -148,22 +154,30 @@ async def run_real(day: DayPlayed, speed: float, seconds: float, told: Told) -> 
     return Measured("sim real", day.seed, machine(), figures, limits, ratios), bottleneck_said(used)
 
 
-async def _load(site: OpenSite, order: LoadOrder, seconds: float, told: Told) -> tuple[LoadTally, dict[str, float]]:
+async def _load(site: OpenSite, order: LoadOrder, patience_s: float, told: Told) -> tuple[LoadTally, dict[str, float]]:
     """Buy, let them come, and wait until the last has left. Answers the tally, and cores used by kind of process meanwhile."""
     stage = site.stage
     if stage is None:
         raise Unavailable("The rehearsal stage", "the site has none")
     key = await site.accounts.create_channel_key("load guests", "kiosk")
     await stage.load(site.address, key, site.local_day(), order)
-    await _until(site, lambda tally: tally.phase in ("running", "done"), BUYING_S)
+    if not await _reached(site, lambda tally: tally.phase in ("running", "done"), BUYING_S):
+        raise Unavailable("The load", f"its tickets were not bought within {BUYING_S:g} s")
     told("the guests are coming …")
     before, began = await asyncio.to_thread(cpu_by_kind), site.clock.now()
-    tally = await _until(site, lambda tally: tally.done, seconds + LEAVING_S)
+    served = await _reached(site, lambda tally: tally.done, patience_s)
+    tally = await stage.tally()
     after, took_s = await asyncio.to_thread(cpu_by_kind), site.clock.now().ms_since(began) / 1000
+    if not served:
+        told("not everybody could be served; the rest go home …")
+        await stage.pause()
+        await site.cluster.until_quiet(QUIET_S)
+        tally = msgspec.structs.replace(await stage.tally(), running_s=tally.running_s)
     return tally, {name: round(max(0.0, used - before.get(name, 0.0)) / took_s, 3) for name, used in after.items()}
 
 
-async def _until(site: OpenSite, reached: Callable[[LoadTally], bool], patience_s: float) -> LoadTally:
+async def _reached(site: OpenSite, reached: Callable[[LoadTally], bool], patience_s: float) -> bool:
+    """Whether the load came so far in that time. Raises Unavailable when it failed."""
     assert site.stage is not None
     try:
         async with asyncio.timeout(patience_s):
@@ -172,8 +186,8 @@ async def _until(site: OpenSite, reached: Callable[[LoadTally], bool], patience_
                     raise Unavailable("The load", tally.problem.rstrip("."))
                 await asyncio.sleep(LOOK_S)
     except TimeoutError:
-        raise Unavailable("The load", f"it did not come on within {patience_s:g} s") from None
-    return tally
+        return False
+    return True
 
 
 async def _events(site: OpenSite) -> list[JournalEvent]:
@@ -240,6 +254,7 @@ def _figures(scene: Scenario, order: LoadOrder, tally: LoadTally, events: list[J
         "lanes": sum(gate.lanes for gate in scene.gates),
         "guests": order.scans,
         "presented": tally.presented,
+        "unserved": order.scans - tally.turns - tally.refused - tally.gave_up,
         "refused_seen": tally.refused,
         "gave_up": tally.gave_up,
         "running_s": tally.running_s,

@@ -270,3 +270,18 @@ async def test_the_tail_feeds_the_desk_while_it_runs(start: Any) -> None:
                 await desk.look(north())
         tail.close()
         await asyncio.gather(*tasks)
+
+
+async def test_turns_again_and_again_become_one_incident_beside_the_single_alarm(start: Any) -> None:
+    async with start() as desk:
+        await desk.happen(*(turn(desk, number, "tailgating") for number in range(1, 6)))
+        await desk.look(north())
+        await desk.look(north(), seconds=600)  # the single alarm is over, the incident is not
+        await desk.look(north(), seconds=1_200)
+        told = await desk.told()
+    assert ("AlarmRaised", "abnormal_turns:north") in kinds(told)
+    assert kinds(told)[-1] == ("AlarmCleared", "abnormal_turns:north")
+    assert len(told) == 4
+    raised = next(event for event in told if event.alarm_key == "abnormal_turns:north")
+    assert isinstance(raised, AlarmRaised)
+    assert raised.evidence["at"] == LANE
