@@ -47,11 +47,11 @@ async def test_made_up_holders_are_read_page_by_page() -> None:
     """As many as asked for, the real one first, each with a ticket of its own; the same for each actor that reads them."""
     day = date(2026, 12, 5)
     real = StoredFace(ticket_id=TicketId("f" * 16), model_id="random", vector=b"", valid_on=day, valid_until=day)
-    faces = RandomFaces(3, real, 25)
+    faces = RandomFaces(3, [real], 25)
     pages = [await faces.after(version, 10) for version in (0, 10, 20, 25)]
     assert [len(page) for page in pages] == [10, 10, 5, 0]
     changes = [change for page in pages for change in page]
     assert changes[0].face is real
     assert [change.version for change in changes] == list(range(1, 26))
     assert len({change.ticket_id for change in changes}) == 25
-    assert await RandomFaces(3, real, 25).after(10, 10) == pages[1]
+    assert await RandomFaces(3, [real], 25).after(10, 10) == pages[1]
