@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 
 from resort.errors import DatabaseUnavailable, LedgerUnavailable, SpoolFull
 from resort.ids import GateId, TicketId
-from tests.integration.offline_site import GATES, Lane, OfflineSite
+from tests.integration.offline_lane import Lane
+from tests.integration.offline_site import GATES, OfflineSite
 from tests.integration.offline_store import Store
 
 TICKETS = 12  # for sale at a time

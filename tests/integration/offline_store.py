@@ -14,7 +14,8 @@ from resort.ids import TicketId
 from storage.redis_client import connect
 from storage.redis_ledger import LedgerKeys
 from storage.valkey_server import ValkeyServer
-from tests.integration.offline_site import SITE, Lane, OfflineSite
+from tests.integration.offline_lane import Lane
+from tests.integration.offline_site import SITE, OfflineSite
 
 KEYS = LedgerKeys(SITE)
 

@@ -9,7 +9,8 @@ from actors.gate_ledger import GateLedger
 from actors.ledger_links import Route
 from resort.errors import LedgerUnavailable
 from resort.ids import GateId
-from tests.integration.offline_site import GATES, Lane, OfflineSite, Source, opened
+from tests.integration.offline_lane import Lane
+from tests.integration.offline_site import GATES, OfflineSite, Source, opened
 from tests.integration.offline_store import Store, at, show_everywhere
 
 A, B, C = GATES

@@ -15,7 +15,8 @@ from resort.messages import GrantIssued, LaneChanged
 from resort.site import OfflineSite as OfflinePolicy
 from resort.site import Site
 from storage.database import Database
-from tests.integration.offline_site import GATES, GRANTED, OfflineSite, opened
+from tests.integration.offline_lane import GRANTED
+from tests.integration.offline_site import GATES, OfflineSite, opened
 from tests.integration.offline_store import Store, at, show_everywhere
 
 
