@@ -28,8 +28,7 @@ from resort.site import FaceUse
 COMPARED_FRAMES = 3
 COMPARED_AGE_MS = 1_500.0  # an older frame may show the guest before
 APART_MS = 60.0  # frames of one question are at least that far apart: each of a camera with 15 a second is one
-LOOK_EVERY_S = 0.1  # how often an empty scene is looked at,
-LOOK_AGAIN_S = 0.02  # and one in which something stands: its frames come when they come
+AHEAD_MS = 200.0  # frames are read ahead of a question that may be asked so soon
 IDENTIFY_AGE_MS = 900.0  # from a question's newest frame to its answer; the machine drops what is older than a second
 IDENTIFY_S = 0.9
 LATE_MOST = 2  # late answers in a row after which hard codes get their time again: until then more work would only add to it
@@ -129,12 +128,13 @@ class LaneFaces:
     async def _several(self) -> list[CameraFrame]:
         """The newest frames of this guest, as soon as there are two. Older ones may show the guest before, who would lend his
         face to whoever follows close behind with his ticket."""
+        news = 0
         while True:
             frames = self._fresh(COMPARED_FRAMES, COMPARED_AGE_MS)
             own = [frame for frame in frames if self._code_frame is None or frame.at.ms_since(self._code_frame) >= 0]
             if len(own) > 1:
                 return own
-            await asyncio.sleep(LOOK_EVERY_S)  # the pace of cameras; the comparison's own time limit ends it
+            news = await self._camera.news(news)  # the comparison's own time limit ends it
 
     async def _asked(self, command: CompareFace, frames: Sequence[CameraFrame]) -> FaceDecision | None:
         return await self._pool.compare(command.ticket_id, [frame.jpeg for frame in frames])
@@ -188,9 +188,10 @@ class LaneFaces:
 
     async def watch(self, free: Callable[[], bool], tell: Callable[[FaceRecognised], object]) -> None:
         """Look for faces for ever. `free`: the lane could take a guest now; `tell`: somebody was recognised."""
+        news = 0
         while self._limits.use == "identify":
+            news = await self._camera.news(news)
             await self.look(free, tell)
-            await asyncio.sleep(LOOK_AGAIN_S if self._camera.stirred else LOOK_EVERY_S)
 
     async def look(self, free: Callable[[], bool], tell: Callable[[FaceRecognised], object]) -> None:
         """Once: take a frame, and ask when there are enough."""
@@ -221,7 +222,7 @@ class LaneFaces:
 
     def _read_ahead(self, frame: CameraFrame, wait_ms: float) -> None:
         """Have a frame read that will be one of the next question, if none is being read now."""
-        if wait_ms > (self._limits.frames - 1) * LOOK_EVERY_S * 1000 or (self._ahead is not None and not self._ahead.done()):
+        if wait_ms > AHEAD_MS or (self._ahead is not None and not self._ahead.done()):
             return
         self._ahead = asyncio.create_task(self._pool.read_ahead(frame.jpeg), name="a face read ahead")
 

@@ -176,8 +176,8 @@ class _TimedSource(CameraCodeSource):
         super().__init__(camera, CodeReader(), clock, LIMITS.unreadable_after_ms, LIMITS.repeat_code_ms)
         self.reads_ms: list[float] = []
 
-    def _read(self, picture: bytes) -> Reading:
+    def _read(self, picture: bytes, loop: asyncio.AbstractEventLoop) -> Reading:
         began = self._clock.now()
-        reading = super()._read(picture)
+        reading = super()._read(picture, loop)
         self.reads_ms.append(self._clock.now().ms_since(began))
         return reading

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import parse_qsl, urlsplit
 
 from devices.kept_connection import KeptConnection
@@ -34,6 +34,7 @@ class FrameCamera(ABC):
         self._clock = clock
         self._newest: CameraFrame | None = None
         self._recent: deque[CameraFrame] | None = None
+        self._tell: Callable[[], None] | None = None
         self._arrived = asyncio.Event()
         self._fetched = asyncio.Event()
         self._closed = False
@@ -63,10 +64,10 @@ class FrameCamera(ABC):
         self._fetched.set()
         return None if self._closed else frame
 
-    def keep_recent(self) -> None:
-        """Keep the newest few frames, fetched or not, for `recent`. Idempotent."""
+    def keep_recent(self, tell: Callable[[], None]) -> None:
+        """Keep the newest few frames, fetched or not, for `recent`, and `tell` when one comes. Idempotent."""
         if self._recent is None:
-            self._recent = deque(maxlen=RECENT)
+            self._recent, self._tell = deque(maxlen=RECENT), tell
 
     def recent(self, most: int) -> Sequence[CameraFrame]:
         """The newest frames, newest last, at most `most` and `RECENT`. Takes none away from `next_frame`."""
@@ -92,6 +93,8 @@ class FrameCamera(ABC):
         self._newest = frame
         if self._recent is not None:
             self._recent.append(frame)
+        if self._tell is not None:
+            self._tell()
         self._fetched.clear()
         self._arrived.set()
 

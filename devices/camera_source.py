@@ -35,6 +35,8 @@ class CameraCodeSource:
         self._presence = Presence(unreadable_after_ms, repeat_code_ms)
         self._change: SceneChange | None = None
         self._face_first = False
+        self._news = 0
+        self._newer = asyncio.Event()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="code reader")
 
     @property
@@ -49,7 +51,7 @@ class CameraCodeSource:
 
     def watch_scene(self) -> None:
         """See `Framed`."""
-        self._camera.keep_recent()
+        self._camera.keep_recent(self._note)
         self._change = self._change or SceneChange()
 
     def face_is_read(self, under_way: bool) -> None:
@@ -59,6 +61,18 @@ class CameraCodeSource:
     def frames(self, most: int) -> Sequence[CameraFrame]:
         """See `Framed`."""
         return self._camera.recent(most)
+
+    async def news(self, since: int) -> int:
+        """See `Framed`."""
+        while self._news == since:
+            await self._newer.wait()
+        return self._news
+
+    def _note(self) -> None:
+        """Wake everybody who waits for news."""
+        self._news += 1
+        newer, self._newer = self._newer, asyncio.Event()
+        newer.set()
 
     @property
     def stirred(self) -> bool:
@@ -75,20 +89,21 @@ class CameraCodeSource:
         self._camera.start()
         loop = asyncio.get_running_loop()
         while (frame := await self._camera.next_frame()) is not None:
-            reading = await loop.run_in_executor(self._thread, self._read, frame.jpeg)
+            reading = await loop.run_in_executor(self._thread, self._read, frame.jpeg, loop)
             self.frames_read += 1
             sighting = self._presence.take(reading.text, occupied=reading.occupied, frame_at=frame.at, now=self._clock.now())
             if sighting is not None:
                 yield sighting
 
-    def _read(self, picture: bytes) -> Reading:
-        """Runs in the thread. The picture is decoded once for both looks."""
+    def _read(self, picture: bytes, loop: asyncio.AbstractEventLoop) -> Reading:
+        """Runs in the thread. The picture is decoded once for both looks. Whoever steps up is known before codes are read."""
         if self._change is None:
             return self._reader.read(picture)
         grey = grey_of(picture)
         if grey is None:
             return Reading(None, occupied=False)
         self._change.look(grey)
+        loop.call_soon_threadsafe(self._note)
         self._reader.hasty = self._face_first and self._change.stirred
         return self._reader.read_grey(grey)
 

@@ -168,6 +168,10 @@ class Framed(Protocol):
         """The newest frames, newest last, at most so many; older ones are gone. Nothing before `watch_scene`."""
         ...
 
+    async def news(self, since: int) -> int:
+        """Waits until a frame came, or one was held against the scene, after `since` (at first 0); answers what to give next."""
+        ...
+
     @property
     def stirred(self) -> bool:
         """Whether something stands there that was not in the scene which `settle` was last said of."""

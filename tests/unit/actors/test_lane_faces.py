@@ -37,6 +37,13 @@ class Camera:
         self.watched = self.face_first = False
         self.number = 0
         self.shown: list[CameraFrame] = []
+        self.shot = asyncio.Event()
+
+    async def news(self, since: int) -> int:
+        while self.number == since:
+            self.shot.clear()
+            await self.shot.wait()
+        return self.number
 
     def watch_scene(self) -> None:
         self.watched = True
@@ -55,6 +62,7 @@ class Camera:
         """One frame more."""
         self.number += 1
         self.shown.append(CameraFrame(b"frame %d" % self.number, self.clock.now()))
+        self.shot.set()
 
 
 class Pool:

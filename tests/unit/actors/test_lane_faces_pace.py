@@ -1,5 +1,7 @@
 """When a lane looks for a face alone: who steps up right behind, and who gets the processor while a face is being read."""
 
+import asyncio
+
 from actors.lane_faces import LATE_MOST
 from resort.face_rules import OneToMany, Ranking
 from tests.unit.actors.test_lane_faces import TICKET, Stand, identified
@@ -17,6 +19,19 @@ async def test_who_steps_up_right_behind_somebody_who_was_let_in_is_asked_about_
     )
     await stand.looks(3)
     assert [told.decision.holder for told in stand.told] == [TICKET, "next"]
+
+
+async def test_a_lane_that_watches_looks_when_a_frame_comes() -> None:
+    stand = Stand()
+    told = asyncio.Event()
+    watching = asyncio.create_task(stand.faces.watch(lambda: True, lambda _: told.set()))
+    for _ in range(3):
+        stand.clock.advance_ms(67)
+        stand.camera.shoot()
+        for _ in range(5):  # no time goes by: whoever waits for a tick of the clock sees nothing
+            await asyncio.sleep(0)
+    assert told.is_set()
+    watching.cancel()
 
 
 async def test_hard_codes_wait_until_a_face_was_asked_about_in_vain() -> None:

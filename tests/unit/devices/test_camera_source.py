@@ -254,6 +254,8 @@ async def test_a_second_consumer_gets_the_newest_frames_and_takes_none_away(stan
     assert len(frames) == 3
     assert [frame.at.tick_ns for frame in frames] == sorted(frame.at.tick_ns for frame in frames)
     assert source.frames(1) == [source.frames(9)[-1]]
+    mark = await source.news(0)
+    assert await source.news(mark) > mark  # the next frame
     assert source.stirred  # nothing is known of the scene yet
     stand.show("lane", Scene("AFTER", 2))
     assert (await waiting).text == "AFTER"
