@@ -10,6 +10,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import ray
 from ray.exceptions import RayError
 
@@ -94,7 +95,8 @@ class OrchestratorActor:
 
     async def crowd(self) -> CrowdView:
         """See the port `CrowdControl`, for this and what follows."""
-        return self._crowd.desk.view()
+        models = [self._crowd.model_view, self._desk.scans.model_view]
+        return msgspec.structs.replace(self._crowd.desk.view(), models=models)
 
     async def set_crowd_mode(self, mode: CrowdMode, by: str) -> None:
         """Likewise."""

@@ -19,7 +19,7 @@ from orchestrator.crowd_gates import RayCrowdGates
 from orchestrator.sights import lane_news
 from resort.alarm_levels import SensorSight
 from resort.clock import Clock
-from resort.crowd import BY_ORCHESTRATOR, CrowdMode
+from resort.crowd import BY_ORCHESTRATOR, CrowdMode, ModelView
 from resort.ids import IdSource
 from resort.messages import JournalEvent, StaffActed
 from resort.site import Site
@@ -59,6 +59,11 @@ class CrowdRound:
             with contextlib.suppress(msgspec.ValidationError):  # of another version
                 mode = msgspec.convert(kept, CrowdMode)
         self.desk.begin(mode, ordered)
+
+    @property
+    def model_view(self) -> ModelView:
+        """How the demand model stands."""
+        return self._outlook.model_view
 
     def see_sensors(self, sensors: Sequence[SensorSight]) -> None:
         """How the people sensors stand now."""

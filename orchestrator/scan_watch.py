@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from ml_models.abnormal import AbnormalModel, DriftModel
 from resort.alarms import Cause, Evidence
 from resort.clock import Moment
+from resort.crowd import ModelView
 from resort.errors import SnowgateError
 from resort.incidents import NO_SCORE, IncidentBook
 from resort.messages import JournalEvent
@@ -55,6 +56,12 @@ class ScanWatch:
         if self._drift is None or len(self._strange) < LEAST_LOOKS:
             return None
         return sum(self._strange) / len(self._strange) / USUAL_SHARE
+
+    @property
+    def model_view(self) -> ModelView:
+        """How score and drift stand."""
+        model = "" if self._model is None else self._model.model_id
+        return ModelView("scans", model, self.drift, DRIFTED, len(self._strange), self._drifted)
 
     def take(self, event: JournalEvent, at: Moment) -> None:
         """One event, as having come at `at`. Never raises for what a model may do."""

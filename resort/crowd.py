@@ -15,6 +15,7 @@ from resort.texts import Text
 CrowdMode = Literal["advise", "confirm", "automatic"]
 Wish = Literal["open_lane", "close_lane", "share_fast_lane", "keep_fast_lane", "ask_staff"]
 Outcome = Literal["done", "failed", "declined", "seen"]
+ModelUse = Literal["arrivals", "scans"]
 BY_ORCHESTRATOR = "orchestrator"  # who acted, in the journal
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=86_400)]
 
@@ -79,6 +80,21 @@ class OutlookView(msgspec.Struct, frozen=True):
     model: str
 
 
+class ModelView(msgspec.Struct, frozen=True):
+    """How a learned model stands. `drift` is over `threshold` when days are not as it learnt them; what it counts, by `use`:
+
+    `arrivals`: its error over the last week, over that of "as a week ago"; `scans`: how many times as often as in training odd
+    scans lie far out.
+    """
+
+    use: ModelUse
+    model: str  # "" where none runs
+    drift: float | None  # None: too little was seen
+    threshold: float
+    looks: int  # gates' hours, or odd scans, that it was counted over
+    drifted: bool = False  # with hysteresis; of arrivals, a drifted model is not listened to
+
+
 class ProposalView(msgspec.Struct, frozen=True):
     """What the orchestrator would do, why, and what it expects of it."""
 
@@ -125,6 +141,7 @@ class CrowdView(msgspec.Struct, frozen=True):
     proposals: list[ProposalView]
     done: list[ActView]  # the newest first
     outlook: list[OutlookView] = []  # by gate; none while no model speaks
+    models: list[ModelView] = []
 
 
 class CrowdControl(Protocol):

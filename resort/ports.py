@@ -169,7 +169,7 @@ class Framed(Protocol):
         ...
 
     async def news(self, since: int) -> int:
-        """Waits until a frame came, or one was held against the scene, after `since` (at first 0); answers what to give next."""
+        """Waits until a frame came, or one was held against the scene, after `since` (at first 0); answers the next `since`."""
         ...
 
     @property

@@ -4,6 +4,7 @@ A registry of our own, filled anew at each scrape: nothing is counted here, so n
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, get_args
@@ -15,6 +16,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 
 from orchestrator.people import SensorReading
 from resort.alarms import KINDS
+from resort.crowd import CrowdControl, ModelView
 from resort.errors import SnowgateError
 from resort.figures import FaceFigures, Histogram, SiteFigures
 from resort.ports import FeedSource
@@ -62,6 +64,7 @@ class SiteCollector:
         self._console = console
         self.figures: SiteFigures | None = None
         self.faces: Sequence[FaceFigures | None] = ()
+        self.models: Sequence[ModelView] = ()
 
     def collect(self) -> Iterator[Metric]:
         """All families; without figures (feed away) only the console's own."""
@@ -79,6 +82,7 @@ class SiteCollector:
             yield from self._site(self.figures)
         if self.faces:
             yield from _faces(self.faces)
+        yield from _models(self.models)
 
     def _site(self, figures: SiteFigures) -> Iterator[Metric]:
         yield _histogram("snowgate_lane_decision_seconds", "Code read to verdict stored.", figures.decision)
@@ -108,10 +112,17 @@ class SiteCollector:
 class MetricsPage:
     """The handler of `/metrics`."""
 
-    def __init__(self, source: FeedSource, console: ConsoleFigures, faces: FaceSource | None = None) -> None:
-        """`faces`: asks the inference actors of a site that has them."""
+    def __init__(
+        self,
+        source: FeedSource,
+        console: ConsoleFigures,
+        faces: FaceSource | None = None,
+        crowd: CrowdControl | None = None,
+    ) -> None:
+        """`faces`: asks the inference actors of a site that has them; `crowd`: knows how learned models stand."""
         self._source = source
         self._faces = faces
+        self._crowd = crowd
         self._collector = SiteCollector(console)
         self._registry = CollectorRegistry()
         self._registry.register(self._collector)
@@ -130,8 +141,16 @@ class MetricsPage:
         except (SnowgateError, TimeoutError) as error:
             _log.debug("no figures for this scrape: %r", error)
         faces = await self._faces() if self._faces is not None else ()
-        self._collector.figures, self._collector.faces = figures, faces
+        models = await self._models()
+        self._collector.figures, self._collector.faces, self._collector.models = figures, faces, models
         return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def _models(self) -> Sequence[ModelView]:
+        if self._crowd is not None:
+            with contextlib.suppress(SnowgateError, TimeoutError):
+                async with asyncio.timeout(FIGURES_LIMIT_S):
+                    return (await self._crowd.view()).models
+        return ()
 
 
 def _webhooks(hooks: list[WebhookFigures]) -> Iterator[Metric]:
@@ -176,6 +195,19 @@ def _faces(actors: Sequence[FaceFigures | None]) -> Iterator[Metric]:
     refused = [((str(shard),), figures.refused) for shard, figures in enumerate(actors) if figures is not None]
     yield from (up, ready, holders, calls)
     yield _counter("snowgate_inference_refused", "Calls for which the line was full.", ["shard"], refused)
+
+
+def _models(models: Sequence[ModelView]) -> Iterator[Metric]:
+    """A model that runs, and its drift as soon as enough was seen."""
+    up = GaugeMetricFamily("snowgate_model_up", "1 while a learned model runs.", labels=["use"])
+    drift = GaugeMetricFamily("snowgate_model_drift_ratio", "Drift of a learned model.", labels=["use", "model"])
+    drifted = GaugeMetricFamily("snowgate_model_drifted", "1 while a model's drift counts as over its threshold.", labels=["use"])
+    for view in models:
+        up.add_metric([view.use], float(view.model != ""))
+        drifted.add_metric([view.use], float(view.drifted))
+        if view.drift is not None:
+            drift.add_metric([view.use, view.model], view.drift)
+    yield from (up, drift, drifted)
 
 
 def _by_lane(values: dict[str, int]) -> list[tuple[tuple[str], int]]:

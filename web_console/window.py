@@ -113,7 +113,7 @@ def route_table(
             "GET", "/api/feed", sockets.serve, STAFF, "The live feed, a WebSocket: a snapshot, then deltas and heartbeats",
             "see the gates", status=101, socket=True, problems=(400, 426, 429),
         ),
-        *MetricsPage(resort.feed, figures, resort.faces.figures if resort.faces is not None else None).routes(),
+        *MetricsPage(resort.feed, figures, resort.faces.figures if resort.faces is not None else None, resort.crowd).routes(),
         *openapi.routes(),
         *Pages(static_folder).routes(),
     ]  # fmt: skip

@@ -47,6 +47,7 @@ def test_staff_accept_a_proposal_by_keyboard_and_see_what_was_done_and_why(
     expect(proposal).to_contain_text("关闭通道 · 山门 · 3 号", timeout=PATIENCE_MS)
     expect(proposal).to_contain_text(re.compile(r"条通道已足够.*等候", re.DOTALL))
     expect(page.get_by_test_id("crowd-sign-car-park")).to_contain_text("山门")
+    expect(page.get_by_test_id("crowd-model-scans")).to_contain_text("漂移未知")  # nobody has shown an odd code yet
     proposal.get_by_test_id("crowd-accept").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_test_id("crowd-act-close_lane-village-3")).to_contain_text("admin 执行", timeout=PATIENCE_MS)

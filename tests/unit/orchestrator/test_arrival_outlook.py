@@ -1,7 +1,7 @@
 """The outlook on arrivals: the shipped model on a journal of five weeks, silence where there is too little, and its weight."""
 
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from orchestrator.crowd_senses import CrowdSenses
 from orchestrator.gate_sense import LaneNews
 from orchestrator.settings import load_site
 from resort.clock import Moment
-from resort.crowd import OutlookView
+from resort.crowd import ModelView, OutlookView
 from resort.ids import EventId, GateId, GrantId, LaneId
 from resort.messages import JournalEvent, PassageConfirmed
 from resort.site import Site
@@ -34,14 +34,14 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
     await database.dispose()
 
 
-async def fill(database: Database, days: int) -> None:
-    """Every day alike, up to now."""
+async def fill(database: Database, days: int, persons: Callable[[date, int], int] = lambda day, hour: AN_HOUR) -> None:
+    """So many `persons` by day and hour, up to now."""
     events: list[tuple[str, JournalEvent]] = []
     for day in range(days, -1, -1):
         for hour in range(8, 16):
             at = (NOW - timedelta(days=day)).replace(hour=hour, minute=5)
             if at < NOW:
-                events += [("", _passed(f"{day}-{hour}-{number}", at)) for number in range(AN_HOUR)]
+                events += [("", _passed(f"{day}-{hour}-{number}", at)) for number in range(persons(at.date(), hour))]
     await JournalStore(database).store(events)
 
 
@@ -66,6 +66,43 @@ async def test_after_four_weeks_the_model_tells_what_this_hour_should_bring(data
     assert village.hour == NOW.replace(minute=0).astimezone(UTC)
     assert village.p10 <= village.p50 <= village.p90
     assert AN_HOUR / 2 < village.p50 < AN_HOUR * 2
+
+
+async def refreshed(database: Database, models: Path) -> ArrivalOutlook:
+    outlook = ArrivalOutlook(SITE, database, models)
+    await outlook.refresh(Moment(NOW.astimezone(UTC), 0))
+    return outlook
+
+
+async def test_it_knows_how_its_model_did_in_the_last_week(database: Database, tmp_path: Path) -> None:
+    """Five full days, five quiet ones: a model an hour ahead sees that, a week ago does not."""
+    await fill(database, 36, lambda day, hour: 6 + 10 * (day.toordinal() // 5 % 2))
+    outlook = await refreshed(database, tmp_path)
+    view = outlook.model_view
+    assert view.model.startswith("demand-hour@")
+    assert view.drift is not None
+    assert view.drift < view.threshold
+    assert view.looks >= 50
+    assert not view.drifted
+    assert outlook.views
+
+
+async def test_a_model_that_errs_more_than_a_week_ago_is_not_listened_to(database: Database, tmp_path: Path) -> None:
+    """The same strange week again and again, but for one hour: no model learnt that, and a week ago tells it all."""
+    strange = (2, 21, 5, 30, 1, 17, 9)
+    changed = (NOW - timedelta(days=2)).date()
+    await fill(database, 36, lambda day, hour: strange[(3 * day.weekday() + 5 * hour) % 7] + (day == changed and hour == 12))
+    outlook = await refreshed(database, tmp_path)
+    view = outlook.model_view
+    assert view.drift is not None
+    assert view.drift > view.threshold
+    assert view.drifted
+    assert outlook.views == []
+
+
+async def test_without_a_model_there_is_no_drift(database: Database) -> None:
+    outlook = ArrivalOutlook(SITE, database, None)
+    assert outlook.model_view == ModelView("arrivals", "", None, 1.0, 0)
 
 
 @pytest.mark.parametrize("days", [0, 6])

@@ -6,6 +6,7 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from resort.crowd import CrowdControl, CrowdView, ModelView
 from resort.figures import FaceFigures, SiteFigures
 from tests.unit.web_console.fakes import FakeResort
 from web_console.metrics import ConsoleFigures, MetricsPage
@@ -104,6 +105,28 @@ async def test_inference_actors_are_told_by_shard(resort: FakeResort) -> None:
 
 async def test_a_site_without_faces_has_no_figures_of_them(client: aiohttp.ClientSession, figures: SiteFigures) -> None:
     assert not [name for name, _ in await scrape(client) if "inference" in name or "gallery" in name]
+
+
+class Brain:
+    """A crowd brain that is asked how its models stand."""
+
+    def __init__(self, models: list[ModelView]) -> None:
+        self._models = models
+
+    async def view(self) -> CrowdView:
+        return CrowdView("advise", None, "", [], [], [], [], models=self._models)
+
+
+async def test_learned_models_tell_their_drift_as_soon_as_they_know_it(resort: FakeResort) -> None:
+    brain = Brain(
+        [ModelView("arrivals", "demand-hour@1", 1.32, 1.0, 90, drifted=True), ModelView("scans", "", None, 4.0, 0)]
+    )
+    page = MetricsPage(resort.feed, ConsoleFigures(lambda: 0, lambda: 0), crowd=cast(CrowdControl, brain))
+    seen = samples((await page.scrape(cast(Call, None))).body)
+    assert seen["snowgate_model_drift_ratio", (("model", "demand-hour@1"), ("use", "arrivals"))] == 1.32
+    assert [seen["snowgate_model_up", (("use", use),)] for use in ("arrivals", "scans")] == [1, 0]
+    assert [seen["snowgate_model_drifted", (("use", use),)] for use in ("arrivals", "scans")] == [1, 0]
+    assert len([name for name, _ in seen if name == "snowgate_model_drift_ratio"]) == 1
 
 
 async def test_labels_are_escaped(client: aiohttp.ClientSession, figures: SiteFigures) -> None:

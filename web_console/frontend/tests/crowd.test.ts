@@ -36,6 +36,10 @@ function crowd(): CrowdView {
     proposals: [{ proposal_id: "p1", wish: "open_lane", gate_id: "north", lane_id: "north-2", ...words, since: at }],
     done: [],
     outlook: [{ gate_id: "north", hour: at, p10: 410, p50: 520.4, p90: 640, model: "demand-hour@abc" }],
+    models: [
+      { use: "arrivals", model: "demand-hour@abc", drift: 1.32, threshold: 1, looks: 90, drifted: true },
+      { use: "scans", model: "", drift: null, threshold: 4, looks: 0 },
+    ],
   };
 }
 
@@ -73,6 +77,8 @@ it("shows queues with how sure they are, what nobody knows, signs and the reason
   expect(text("crowd-gate-north")).toContain("cam");
   expect(text("crowd-gate-north")).toContain("520 人 (410–640)");
   expect(text("crowd-gate-village")).toContain(zh.crowd.gate.blind);
+  expect(text("crowd-model-arrivals")).toContain(`漂移 1.32（阈值 1） ${zh.crowd.models.drifted.arrivals}`);
+  expect(text("crowd-model-scans")).toContain(zh.crowd.models.none);
   expect(text("crowd-sign-park")).toContain("停车场");
   expect(text("crowd-proposal-open_lane-north-2")).toContain("客人多");
   setLanguage("en");

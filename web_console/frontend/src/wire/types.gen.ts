@@ -156,9 +156,24 @@ export interface CrowdView {
   fault: string;
   gates: CrowdGateView[];
   mode: "advise" | "automatic" | "confirm";
+  models?: ModelView[];
   outlook?: OutlookView[];
   proposals: ProposalView[];
   signs: SignView[];
+}
+/**
+ * How a learned model stands. `drift` is over `threshold` when days are not as it learnt them; what it counts, by `use`:
+ *
+ *     `arrivals`: its error over the last week, over that of "as a week ago"; `scans`: how many times as often as in training odd
+ *     scans lie far out.
+ */
+export interface ModelView {
+  drift: number | null;
+  drifted?: boolean;
+  looks: number;
+  model: string;
+  threshold: number;
+  use: "arrivals" | "scans";
 }
 /** What a demand model says of one gate in the hour that begins at `hour`: persons, eight of ten times within P10 to P90. */
 export interface OutlookView {
