@@ -201,7 +201,7 @@ def _models(models: Sequence[ModelView]) -> Iterator[Metric]:
     """A model that runs, and its drift as soon as enough was seen."""
     up = GaugeMetricFamily("snowgate_model_up", "1 while a learned model runs.", labels=["use"])
     drift = GaugeMetricFamily("snowgate_model_drift_ratio", "Drift of a learned model.", labels=["use", "model"])
-    drifted = GaugeMetricFamily("snowgate_model_drifted", "1 while a model's drift counts as over its threshold.", labels=["use"])
+    drifted = GaugeMetricFamily("snowgate_model_drifted", "1 while a model's drift is over its threshold.", labels=["use"])
     for view in models:
         up.add_metric([view.use], float(view.model != ""))
         drifted.add_metric([view.use], float(view.drifted))

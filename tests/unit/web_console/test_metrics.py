@@ -118,9 +118,7 @@ class Brain:
 
 
 async def test_learned_models_tell_their_drift_as_soon_as_they_know_it(resort: FakeResort) -> None:
-    brain = Brain(
-        [ModelView("arrivals", "demand-hour@1", 1.32, 1.0, 90, drifted=True), ModelView("scans", "", None, 4.0, 0)]
-    )
+    brain = Brain([ModelView("arrivals", "demand-hour@1", 1.32, 1.0, 90, drifted=True), ModelView("scans", "", None, 4.0, 0)])
     page = MetricsPage(resort.feed, ConsoleFigures(lambda: 0, lambda: 0), crowd=cast(CrowdControl, brain))
     seen = samples((await page.scrape(cast(Call, None))).body)
     assert seen["snowgate_model_drift_ratio", (("model", "demand-hour@1"), ("use", "arrivals"))] == 1.32
