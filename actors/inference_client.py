@@ -12,6 +12,7 @@ from typing import TypeVar, cast
 import msgspec
 
 from actors.face_messages import SeenFrames, ShardRanking, face_shard
+from actors.frame_readers import FrameReaders
 from actors.inference_link import InferenceLink, RayInference
 from resort.errors import FacesUnavailable, Invalid, SnowgateError
 from resort.face_rules import FaceDecision, Ranking, merged
@@ -32,24 +33,24 @@ class FacesClient:
         actors = faces.inference_actors
         self._rule = faces.one_to_many
         self._links = links if links is not None else [RayInference(shard) for shard in range(actors)]
-        self._usual = first % len(self._links)
+        self._readers = FrameReaders(self._links, first)
 
     async def measure(self, picture: bytes) -> FaceMeasured:
         """See `FacePool`."""
-        return await self._by_any(lambda link: link.measure(picture))
+        return await self._readers.by_any(lambda link: link.measure(picture))
 
     async def cut_out(self, frame: bytes) -> bytes | None:
         """See `FaceCutter`."""
-        return await self._by_any(lambda link: link.cut_out(frame))
+        return await self._readers.by_any(lambda link: link.cut_out(frame))
 
     async def compare(self, ticket_id: TicketId, frames: Sequence[bytes]) -> FaceDecision | None:
         """See `FacePool`."""
         return await self._links[face_shard(ticket_id, len(self._links))].compare(ticket_id, frames)
 
     async def read_ahead(self, frame: bytes) -> None:
-        """See `FacePool`. Only the usual actor is asked, which will be asked the question."""
+        """See `FacePool`. Whoever reads it is asked about it again with its question."""
         with suppress(FacesUnavailable, Invalid):
-            await self._links[self._usual].see([frame])
+            await self._readers.see([frame])
 
     async def identify(self, gate_id: GateId, frames: Sequence[bytes]) -> FaceDecision:
         """See `FacePool`. Asked again with the next frame, it looks at that one only: send the last few each time."""
@@ -69,7 +70,7 @@ class FacesClient:
         return [None if isinstance(answer, SnowgateError) else answer for answer in answers]
 
     async def _identified(self, gate_id: GateId, frames: Sequence[bytes]) -> FaceDecision:
-        seen = await self._by_any(lambda link: link.see(frames))
+        seen = await self._readers.see(frames)
         if seen.faces != 1 or len(seen.vectors) < self._rule.frames:
             # No gallery is needed to say that.
             decision = self._rule.decide(Ranking(), [Ranking()] * len(seen.vectors), 0, seen.faces)
@@ -83,18 +84,6 @@ class FacesClient:
         frames = [merged([ranking.frames[number] for ranking in rankings]) for number in range(len(seen.vectors))]
         holders = sum(ranking.holders for ranking in rankings)
         return self._rule.decide(whole, frames, holders, seen.faces)
-
-    async def _by_any(self, question: Callable[[InferenceLink], Awaitable[T]]) -> T:
-        """The answer of the usual actor, or of the next one that can. It stays the usual one: it knows the last frames."""
-        refused: FacesUnavailable | None = None
-        for _ in self._links:
-            try:
-                return await question(self._links[self._usual])
-            except FacesUnavailable as error:
-                refused = error
-                self._usual = (self._usual + 1) % len(self._links)
-        assert refused is not None
-        raise refused
 
     async def _of_all(self, question: Callable[[InferenceLink], Awaitable[T]]) -> list[T | SnowgateError]:
         """Everybody's answer or error, when all have answered: each is limited in time."""

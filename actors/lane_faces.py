@@ -6,7 +6,7 @@ for seconds. Loads no model and decodes nothing. The rules are in `resort/access
 
 Frames of the next question are sent ahead as they are taken, so that the question waits for its last frame only.
 
-Back-pressure: one question at a time for each lane, and one frame ahead of it; an unknown face, an away pool and an empty
+Back-pressure: one question at a time for each lane, and two frames ahead of it; an unknown face, an away pool and an empty
 scene are asked about ever less often (`FIRST_WAIT_MS` to `LONGEST_WAIT_MS`).
 """
 
@@ -28,7 +28,8 @@ from resort.site import FaceUse
 COMPARED_FRAMES = 3
 COMPARED_AGE_MS = 1_500.0  # an older frame may show the guest before
 APART_MS = 60.0  # frames of one question are at least that far apart: each of a camera with 15 a second is one
-AHEAD_MS = 200.0  # frames are read ahead of a question that may be asked so soon
+AHEAD_MS = 200.0  # frames are read ahead of a question that may be asked so soon,
+AHEAD_MOST = 2  # so many at a time
 IDENTIFY_AGE_MS = 900.0  # from a question's newest frame to its answer; the machine drops what is older than a second
 IDENTIFY_S = 0.9
 LATE_MOST = 2  # late answers in a row after which hard codes get their time again: until then more work would only add to it
@@ -96,7 +97,7 @@ class LaneFaces:
         self._late = 0  # answers in a row that did not come in time
         self._known: dict[str, Moment] = {}  # whom the lane was told of, and when
         self._compared: CameraFrame | None = None
-        self._ahead: asyncio.Task[None] | None = None  # the frame that is being read before its question
+        self._ahead: set[asyncio.Task[None]] = set()  # frames that are being read before their question
         self._looks: dict[ScanId, bytes] = {}
         self._ends: dict[ScanId, asyncio.TimerHandle] = {}
         camera.watch_scene()
@@ -165,8 +166,8 @@ class LaneFaces:
         for scan_id in list(self._looks):
             self._forget(scan_id)
         self._compared, self._collected = None, []
-        if self._ahead is not None:
-            self._ahead.cancel()
+        for reading in self._ahead:
+            reading.cancel()
 
     def _forget(self, scan_id: ScanId) -> None:
         self._looks.pop(scan_id, None)
@@ -221,10 +222,12 @@ class LaneFaces:
         self._take(decision, self._collected, still=free() and codes == self._codes, tell=tell)
 
     def _read_ahead(self, frame: CameraFrame, wait_ms: float) -> None:
-        """Have a frame read that will be one of the next question, if none is being read now."""
-        if wait_ms > AHEAD_MS or (self._ahead is not None and not self._ahead.done()):
+        """Have a frame read that will be one of the next question, unless enough are being read now."""
+        if wait_ms > AHEAD_MS or len(self._ahead) >= AHEAD_MOST:
             return
-        self._ahead = asyncio.create_task(self._pool.read_ahead(frame.jpeg), name="a face read ahead")
+        reading = asyncio.create_task(self._pool.read_ahead(frame.jpeg), name="a face read ahead")
+        self._ahead.add(reading)
+        reading.add_done_callback(self._ahead.discard)
 
     async def _identified(self, frames: Sequence[CameraFrame]) -> FaceDecision | None:
         self.questions += 1

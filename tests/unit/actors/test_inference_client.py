@@ -1,5 +1,6 @@
 """Who is asked what: shards that are away, twins across shards, readers that are busy. Galleries are real, pictures are not."""
 
+import asyncio
 from collections.abc import Sequence
 
 import msgspec
@@ -29,6 +30,8 @@ class PlayedLink:
         self.galleries = galleries
         self.away = False
         self.asked: list[str] = []
+        self.saw: list[int] = []  # frames of each call of `see`
+        self.reading: asyncio.Event | None = None  # it reads until this is set
         self._rules = rules
 
     async def measure(self, picture: bytes) -> FaceMeasured:
@@ -44,6 +47,9 @@ class PlayedLink:
     async def see(self, frames: Sequence[bytes]) -> SeenFrames:
         """See the port."""
         self._ask("see")
+        self.saw.append(len(frames))
+        if self.reading is not None:
+            await self.reading.wait()
         vectors = tuple(frame for frame in frames if frame not in (SECOND_FACE, NOBODY_THERE))
         faces = 2 if SECOND_FACE in frames else min(1, len(vectors))
         return SeenFrames(MODEL, vectors, faces, 0.5)
@@ -169,8 +175,7 @@ async def test_what_can_be_said_without_a_gallery_needs_none(pool: Pool, frames:
     assert "rank" not in pool.links[0].asked
 
 
-async def test_another_actor_reads_when_the_usual_one_cannot(pool: Pool) -> None:
-    """And goes on to, as it knows the last frames now."""
+async def test_another_actor_reads_when_one_cannot_and_goes_on_to(pool: Pool) -> None:
     pool.links[0].away = True
     for _ in range(2):
         with pytest.raises(FacesUnavailable):
@@ -182,12 +187,36 @@ async def test_another_actor_reads_when_the_usual_one_cannot(pool: Pool) -> None
         await pool.client.measure(b"picture")
 
 
-async def test_a_frame_is_read_ahead_where_its_question_will_be_asked_and_nothing_is_raised(pool: Pool) -> None:
-    await pool.client.read_ahead(frames_of(1)[0])
-    assert [link.asked for link in pool.links] == [["see"], []]
+async def test_frames_are_read_ahead_by_all_in_turn_and_asked_about_where_they_were_read(pool: Pool) -> None:
+    frames = frames_of(1)
+    for frame in frames:
+        await pool.client.read_ahead(frame)
+    assert [link.asked for link in pool.links] == [["see"] * 2, ["see"]]
+    assert (await pool.client.identify(VILLAGE, frames)).holder == IN_FIRST
+    assert [link.saw for link in pool.links] == [[1, 1, 2], [1, 1]]
+    pool.links[0].away = pool.links[1].away = True
+    await pool.client.read_ahead(NOBODY_THERE)  # raises nothing
+
+
+async def test_a_frame_whose_reader_went_away_is_read_by_another(pool: Pool) -> None:
+    frames = frames_of(2)
+    await pool.client.read_ahead(frames[0])
     pool.links[0].away = True
-    await pool.client.read_ahead(frames_of(1)[0])
-    assert [link.asked for link in pool.links] == [["see", "see"], []]
+    with pytest.raises(FacesUnavailable):
+        await pool.client.identify(VILLAGE, frames)  # by rank only: both shards are needed for that
+    assert pool.links[1].asked.count("rank") == 1
+
+
+async def test_whoever_reads_for_this_caller_gets_no_second_frame_while_another_reads_nothing(pool: Pool) -> None:
+    pool.links[0].reading = asyncio.Event()
+    frames = frames_of(1, 4)
+    reading = [asyncio.create_task(pool.client.read_ahead(frame)) for frame in frames[:1]]
+    await asyncio.sleep(0)
+    for frame in frames[1:]:
+        await pool.client.read_ahead(frame)
+    assert [link.saw for link in pool.links] == [[1], [1, 1, 1]]
+    pool.links[0].reading.set()
+    await asyncio.gather(*reading)
 
 
 async def test_lanes_start_at_different_actors(pool: Pool) -> None:

@@ -247,12 +247,14 @@ async def test_between_two_questions_only_frames_of_the_next_one_are_sent_ahead(
     assert len(stand.pool.ahead) <= 2 * len(stand.pool.asked) + 2
 
 
-async def test_one_frame_is_read_ahead_at_a_time_and_the_question_is_asked_all_the_same() -> None:
-    stand = Stand()
+async def test_two_frames_are_read_ahead_at_a_time_and_the_question_is_asked_all_the_same() -> None:
+    stand = Stand(frames=4)
     stand.pool.reading_ahead = asyncio.Event()
-    await stand.looks(3)
-    assert stand.pool.ahead == [b"frame 1"]
-    assert stand.pool.asked == [[b"frame 1", b"frame 2", b"frame 3"]]
+    await stand.looks(4)
+    assert stand.pool.ahead == [b"frame 1", b"frame 2"]
+    assert stand.pool.asked == [[b"frame 1", b"frame 2", b"frame 3", b"frame 4"]]
+    stand.pool.reading_ahead.set()
+    await asyncio.sleep(0)
     stand.faces.close()
 
 
