@@ -1,11 +1,10 @@
 """Reads pictures for their faces, one at a time, with a short line before it: the processor side of an inference actor.
 
 A frame that was read a moment ago is not read again: a lane sends its last few frames with every question, and only the newest
-of them is new; it sends each ahead, too, and a question waits for a reading under way. What is kept for that are vectors, in
-memory, for seconds.
+of them is new; it sends each ahead, too. A question waits for such a reading under way, and goes before those that wait. What
+is kept for that are vectors, in memory, for seconds.
 """
 
-import asyncio
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -60,7 +59,6 @@ class FaceDesk:
         self._clock = clock
         self._waiting = 0
         self._kept: dict[bytes, tuple[int, SeenFrame]] = {}  # by digest, oldest first; with the tick in ns
-        self._under_way: dict[bytes, asyncio.Future[None]] = {}  # by digest; done when somebody's reading has ended
 
     @property
     def model_id(self) -> str:
@@ -77,8 +75,9 @@ class FaceDesk:
         with self._in_line(1):
             return await self._thread.run(partial(self._cut_out, content))
 
-    async def frames(self, contents: Sequence[bytes]) -> list[SeenFrame]:
-        """Frames of a lane's camera, in their order."""
+    async def frames(self, contents: Sequence[bytes], *, ahead: bool = False) -> list[SeenFrame]:
+        """Frames of a lane's camera, in their order. `ahead`: nobody waits for them yet, so whatever somebody waits for comes
+        first."""
         if not 1 <= len(contents) <= MOST_FRAMES:
             raise Invalid("frames", f"there must be 1 to {MOST_FRAMES}")
         self._forget_old()
@@ -87,23 +86,16 @@ class FaceDesk:
         fresh = {digest: content for digest, content in zip(digests, contents, strict=True) if digest not in seen}
         with self._in_line(len(fresh)):
             for digest, content in fresh.items():
-                seen[digest] = await self._read_once(digest, content)
+                seen[digest] = await self._read_once(digest, content, ahead)
         return [seen[digest] for digest in digests]
 
-    async def _read_once(self, digest: bytes, content: bytes) -> SeenFrame:
-        """Read it, or wait for whoever does. Who waits reads by himself when the other gave up or failed."""
-        while (other := self._under_way.get(digest)) is not None:
-            await asyncio.wait([other])  # it stays the other's: who gives up here does not end it
-            if digest in self._kept:
-                return self._kept[digest][1]
-        ended = self._under_way[digest] = asyncio.get_running_loop().create_future()
-        try:
-            seen = await self._thread.run(partial(self._seen, content))
-            self._kept[digest] = (self._clock.now().tick_ns, seen)
-        finally:
-            del self._under_way[digest]
-            ended.set_result(None)
-        return seen
+    async def _read_once(self, digest: bytes, content: bytes, ahead: bool) -> SeenFrame:
+        """Read it, unless somebody has done so by the time of our turn. Who waits reads by himself when the other gave up."""
+        async with self._thread.turn(later=ahead):
+            if digest not in self._kept:
+                seen = await self._thread.within(partial(self._seen, content))
+                self._kept[digest] = (self._clock.now().tick_ns, seen)
+            return self._kept[digest][1]
 
     @contextmanager
     def _in_line(self, pictures: int) -> Iterator[None]:

@@ -7,6 +7,7 @@ side; a frame goes again to whoever has read it. Frames are known by digest; not
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from actors.face_messages import SeenFrames
@@ -33,12 +34,16 @@ class FrameReaders:
         self._usual, answer = await self._ask(self._usual, question)
         return answer
 
+    async def see_ahead(self, frame: bytes) -> None:
+        """Have a frame read that will be asked about. Raises FacesUnavailable, Invalid."""
+        await self._read(self._place(frame), lambda link: link.see_ahead([frame]))
+
     async def see(self, frames: Sequence[bytes]) -> SeenFrames:
         """Frames of one person, as vectors in their order. Raises FacesUnavailable, Invalid."""
         places = [self._place(frame) for frame in frames]
         groups = {place: [number for number, other in enumerate(places) if other == place] for place in dict.fromkeys(places)}
         parts = await asyncio.gather(
-            *(self._read(place, [frames[number] for number in numbers]) for place, numbers in groups.items())
+            *(self._read(place, partial(_seen, [frames[number] for number in numbers])) for place, numbers in groups.items())
         )
         if len(parts) == 1:
             return parts[0]
@@ -65,13 +70,13 @@ class FrameReaders:
             del self._where[next(iter(self._where))]
         return known
 
-    async def _read(self, place: int, frames: Sequence[bytes]) -> SeenFrames:
+    async def _read(self, place: int, question: Callable[[InferenceLink], Awaitable[T]]) -> T:
         self._under_way[place] += 1
         try:
-            _, seen = await self._ask(place, lambda link: link.see(frames))
+            _, answer = await self._ask(place, question)
         finally:
             self._under_way[place] -= 1
-        return seen
+        return answer
 
     async def _ask(self, place: int, question: Callable[[InferenceLink], Awaitable[T]]) -> tuple[int, T]:
         refused: FacesUnavailable | None = None
@@ -84,3 +89,7 @@ class FrameReaders:
                 self._shunned[other] = SHUNNED
         assert refused is not None
         raise refused
+
+
+def _seen(frames: Sequence[bytes], link: InferenceLink) -> Awaitable[SeenFrames]:
+    return link.see(frames)

@@ -91,6 +91,11 @@ class InferenceActor:
         with self._timed("see"):
             return seen_together(self._desk.model_id, await self._desk.frames(joined(sizes, pieces)))
 
+    async def see_ahead(self, sizes: Sequence[int], *pieces: bytes) -> None:
+        """Read frames that will be asked about in a moment; after whatever is asked about now. Raises Busy, Invalid."""
+        with self._timed("see_ahead"):
+            await self._desk.frames(joined(sizes, pieces), ahead=True)
+
     async def compare(self, ticket_id: TicketId, sizes: Sequence[int], *pieces: bytes) -> FaceDecision | None:
         """See `FacePool.compare`, for a ticket of this shard. Raises Busy, Invalid, FacesUnavailable."""
         with self._timed("compare"):

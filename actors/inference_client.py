@@ -50,7 +50,7 @@ class FacesClient:
     async def read_ahead(self, frame: bytes) -> None:
         """See `FacePool`. Whoever reads it is asked about it again with its question."""
         with suppress(FacesUnavailable, Invalid):
-            await self._readers.see([frame])
+            await self._readers.see_ahead(frame)
 
     async def identify(self, gate_id: GateId, frames: Sequence[bytes]) -> FaceDecision:
         """See `FacePool`. Asked again with the next frame, it looks at that one only: send the last few each time."""

@@ -38,6 +38,10 @@ class InferenceLink(Protocol):
         """Frames of one person, as vectors."""
         ...
 
+    async def see_ahead(self, frames: Sequence[bytes]) -> None:
+        """Read frames before they are asked about; back when they are."""
+        ...
+
     async def compare(self, ticket_id: TicketId, frames: Sequence[bytes]) -> FaceDecision | None:
         """See `FacePool`; the ticket is of its shard."""
         ...
@@ -79,6 +83,11 @@ class RayInference:
         sizes, pieces = cut(frames)
         seen: SeenFrames = await self._ask("see", [sizes, *pieces])
         return seen
+
+    async def see_ahead(self, frames: Sequence[bytes]) -> None:
+        """See the port."""
+        sizes, pieces = cut(frames)
+        await self._ask("see_ahead", [sizes, *pieces])
 
     async def compare(self, ticket_id: TicketId, frames: Sequence[bytes]) -> FaceDecision | None:
         """See the port."""

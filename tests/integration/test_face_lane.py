@@ -75,6 +75,11 @@ class NearLink:
         sizes, pieces = cut(frames)
         return await self._actor.see(sizes, *pieces)
 
+    async def see_ahead(self, frames: Sequence[bytes]) -> None:
+        """See the port."""
+        sizes, pieces = cut(frames)
+        await self._actor.see_ahead(sizes, *pieces)
+
     async def compare(self, ticket_id: TicketId, frames: Sequence[bytes]) -> FaceDecision | None:
         sizes, pieces = cut(frames)
         return await self._actor.compare(ticket_id, sizes, *pieces)

@@ -52,11 +52,11 @@ class CountingThread(WorkThread):
         self.free = asyncio.Event()
         self.free.set()
 
-    async def run(self, work: Callable[[], T]) -> T:
-        """In turn."""
+    async def within(self, work: Callable[[], T]) -> T:
+        """Held up."""
         self.pieces += 1
         await self.free.wait()
-        return await super().run(work)
+        return await super().within(work)
 
 
 @pytest_asyncio.fixture
@@ -179,6 +179,28 @@ async def test_a_frame_that_is_being_read_is_waited_for(
     thread.free.set()
     assert (await question)[0] is (await ahead)[0]
     assert thread.pieces == 1
+
+
+async def test_what_somebody_waits_for_is_read_before_what_nobody_asked_about_yet(
+    desk: FaceDesk, thread: CountingThread, photographs: dict[str, Picture]
+) -> None:
+    first, early, asked = (jpeg(photographs[f"one_{number}"]) for number in (1, 2, 3))
+    order: list[str] = []
+
+    async def read(name: str, content: bytes, *, ahead: bool) -> None:
+        await desk.frames([content], ahead=ahead)
+        order.append(name)
+
+    thread.free.clear()
+    reading = [asyncio.create_task(read("first", first, ahead=True))]
+    await asyncio.sleep(0)
+    reading += [asyncio.create_task(read(name, content, ahead=name != "asked"))
+                for name, content in (("early", early), ("asked", asked), ("asked early", asked))]  # fmt: skip
+    await asyncio.sleep(0)
+    thread.free.set()
+    await asyncio.gather(*reading)
+    assert order == ["first", "asked", "early", "asked early"]
+    assert thread.pieces == 3
 
 
 async def test_who_waits_for_a_reading_that_was_given_up_reads_himself(

@@ -54,6 +54,10 @@ class PlayedLink:
         faces = 2 if SECOND_FACE in frames else min(1, len(vectors))
         return SeenFrames(MODEL, vectors, faces, 0.5)
 
+    async def see_ahead(self, frames: Sequence[bytes]) -> None:
+        """See the port."""
+        await self.see(frames)
+
     async def compare(self, ticket_id: TicketId, frames: Sequence[bytes]) -> FaceDecision | None:
         """See the port."""
         self._ask("compare")
