@@ -70,6 +70,7 @@ class LoadTally(msgspec.Struct, frozen=True):
     problem: str = ""  # why it failed
     planned: int = 0
     bought: int = 0  # tickets
+    orders_ms: dict[str, float] = {}  # from asking for a quote to the tickets: `p50`, `p95`, `p99`, of all orders so far
     presented: int = 0  # guests who held something up
     shown: int = 0  # times that something was held up: a guest without an answer does so again
     unheard: int = 0  # of these, while no lane was connected to the scanner

@@ -14,6 +14,7 @@ from typing import Protocol
 from orchestrator.stages import LoadOrder, LoadPhase, LoadTally
 from resort.clock import Clock, Moment
 from resort.errors import Invalid, SnowgateError, Unavailable
+from resort.figures import percentile
 from sim.load_lane import LoadCounts, LoadLane, Meeting
 from sim.load_plan import Pool, plan_load, tickets_wanted
 from sim.scanner_server import ScannerServer
@@ -58,6 +59,7 @@ class Load:
         self._tickets: dict[Pool, list[BoughtTicket]] = {"today": [], "tomorrow": [], "blocked": []}
         self._truth = TruthWriter(Path(order.truth))
         self._counts = LoadCounts()
+        self._orders_ms: list[float] = []
         self._problem = ""
         self._coming = False  # guests may still come
         self._closed = False
@@ -106,6 +108,7 @@ class Load:
             self._problem,
             len(self._visits),
             sum(len(tickets) for tickets in self._tickets.values()),
+            {f"p{percent}": percentile(self._orders_ms, percent) for percent in (50, 95, 99)},
             counts.presented,
             counts.shown,
             counts.unheard,
@@ -233,8 +236,10 @@ class Load:
     async def _buy(self, pool: Pool, units: int) -> None:
         day = self._day + timedelta(days=1) if pool == "tomorrow" else self._day
         for attempt in range(BUY_TRIES):
+            asked = self._clock.now()
             try:
                 tickets = await self._shop.buy(self._order.product, day, {"adult": units})
+                self._orders_ms.append(self._clock.now().ms_since(asked))
                 break
             except Unavailable:
                 if attempt == BUY_TRIES - 1:

@@ -24,20 +24,24 @@ from orchestrator.stages import LoadMix, LoadOrder, LoadTally
 from orchestrator.summary import summarise
 from resort.errors import Unavailable
 from resort.messages import JournalEvent, PassageConfirmed, PassageUncontrolled
+from resort.texts import Text
+from sim.mountain.real_report import KINDS, RealPlayed, course_of
 from sim.mountain.resort_day import DayPlayed
 from sim.mountain.scenario import Scenario
 from sim.truth import ArmTurned, read_truth
 
 LOOK_S = 0.25
-BUYING_S = 300.0
+BUYING_S, TICKETS_PER_S = 300.0, 40.0  # patience with the shop, and at the least what it sells
 LEAVING_S = 60.0  # after the last has come, until the last has left
 QUIET_S = 10.0
 DRAIN_S = 120.0
 PAGE = 1_000
 LANES_PER_ACTOR = 8
+FULL_SHARE = 0.85  # of the cores: what is left goes to the system
 LIVELY_MS = (700.0, 2_100.0)  # from the light to the turn at speed 1
 OPEN_MS = 800.0  # shorter than the drill profile's window
 Told = Callable[[str], None]
+Shown = Callable[[float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +126,12 @@ def order_of(day: DayPlayed, speed: float, seconds: float, truth: Path) -> LoadO
 
 
 async def run_real(
-    day: DayPlayed, speed: float, seconds: float, told: Told, leaving_s: float = LEAVING_S
-) -> tuple[Measured, str]:
-    """Open the site, let the stretch come, close. Answers the figures and the bottleneck in a sentence. Raises Unavailable.
+    day: DayPlayed, speed: float, seconds: float, told: Told, leaving_s: float = LEAVING_S, shown: Shown = lambda share: None
+) -> RealPlayed:
+    """Open the site, let the stretch come, close. Raises Unavailable.
 
-    Who has not been served `leaving_s` after the last one came is sent home: `unserved` counts them."""
+    Who has not been served `leaving_s` after the last one came is sent home: `unserved` counts them. `shown` takes what share
+    of the tickets is bought, then what share of the guests has come."""
     folder = Path(tempfile.mkdtemp(prefix="snowgate-sim-"))
     site_file, data = folder / "rehearsed.yaml", folder / "data"
     site_file.write_text(yaml.safe_dump(site_tree(day.scene), allow_unicode=True), encoding="utf-8")
@@ -136,36 +141,49 @@ async def run_real(
     try:
         await site.open()
         told(f"{order.scans} guests at {order.rate_per_s:.0f} a second …")
-        tally, used = await _load(site, order, seconds + leaving_s, told)
+        tally, used = await _load(site, order, seconds + leaving_s, told, shown)
         told("reading what SQL has …")
         if not await site.cluster.drain_journal(DRAIN_S):
             raise Unavailable("The journal", f"it was not drained within {DRAIN_S:g} s")
         events = await _events(site)
-        found = held_against(events, [record for record in read_truth(Path(order.truth)) if isinstance(record, ArmTurned)])
-        found["duplicates"] = await site.journal.duplicates()
+        held = held_against(events, [record for record in read_truth(Path(order.truth)) if isinstance(record, ArmTurned)])
+        held["duplicates"] = await site.journal.duplicates()
     finally:
         await site.close()
         shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(runtime, ignore_errors=True)
-    figures = _figures(day.scene, order, tally, events, speed) | found
+    figures = _figures(day.scene, order, tally, events, speed) | held
     figures |= {f"cores_{name}": cores for name, cores in used.items()}
     limits = {"asked_rate_per_s": order.rate_per_s}
     ratios = {"rate_over_asked": figures["rate_per_s"] / order.rate_per_s}
-    return Measured("sim real", day.seed, machine(), figures, limits, ratios), bottleneck_said(used)
+    found = Measured("sim real", day.seed, machine(), figures, limits, ratios)
+    return RealPlayed(found, bottleneck_said(used), course_of(events), used)
 
 
-async def _load(site: OpenSite, order: LoadOrder, patience_s: float, told: Told) -> tuple[LoadTally, dict[str, float]]:
+async def _load(
+    site: OpenSite, order: LoadOrder, patience_s: float, told: Told, shown: Shown
+) -> tuple[LoadTally, dict[str, float]]:
     """Buy, let them come, and wait until the last has left. Answers the tally, and cores used by kind of process meanwhile."""
     stage = site.stage
     if stage is None:
         raise Unavailable("The rehearsal stage", "the site has none")
     key = await site.accounts.create_channel_key("load guests", "kiosk")
     await stage.load(site.address, key, site.local_day(), order)
-    if not await _reached(site, lambda tally: tally.phase in ("running", "done"), BUYING_S):
-        raise Unavailable("The load", f"its tickets were not bought within {BUYING_S:g} s")
+    buying_s = BUYING_S + order.scans / TICKETS_PER_S
+
+    def bought(tally: LoadTally) -> bool:
+        shown(tally.bought / max(1, tally.planned))
+        return tally.phase in ("running", "done")
+
+    def left(tally: LoadTally) -> bool:
+        shown(tally.presented / max(1, tally.planned))
+        return tally.done
+
+    if not await _reached(site, bought, buying_s):
+        raise Unavailable("The load", f"its tickets were not bought within {buying_s:.0f} s")
     told("the guests are coming …")
     before, began = await asyncio.to_thread(cpu_by_kind), site.clock.now()
-    served = await _reached(site, lambda tally: tally.done, patience_s)
+    served = await _reached(site, left, patience_s)
     tally = await stage.tally()
     after, took_s = await asyncio.to_thread(cpu_by_kind), site.clock.now().ms_since(began) / 1000
     if not served:
@@ -237,13 +255,18 @@ def kind_of(command: list[str]) -> str:
     return next((kind for mark, kind in marks.items() if mark in words), "site")
 
 
-def bottleneck_said(used: dict[str, float]) -> str:
-    """Which kind of process took most, against the cores that there are."""
+def bottleneck_said(used: dict[str, float]) -> Text:
+    """Which kind of process took most, against the cores that there are; and whether it was these that ran out."""
     if not used:
-        return "Bottleneck: unknown"
-    worst, cores = max(used, key=lambda name: used[name]), psutil.cpu_count() or 1
-    return (
-        f"Bottleneck: {worst}, with {used[worst]:.2f} of {cores} cores; the whole site with stage took {sum(used.values()):.2f}"
+        return Text("瓶颈未知", "Bottleneck: unknown")
+    worst, cores, whole = max(used, key=lambda name: used[name]), psutil.cpu_count() or 1, sum(used.values())
+    full = whole >= FULL_SHARE * cores
+    zh, en = ("处理器已满", "the processor is full") if full else ("处理器未满", "not the processor")
+    kind = KINDS[worst]
+    return Text(
+        f"瓶颈：{zh}；用得最多的是{kind.zh}，占 {cores} 核中的 {used[worst]:.2f}，全部共 {whole:.2f}",
+        f"Bottleneck: {en}; most of it went to {kind.en}, {used[worst]:.2f} of {cores} cores, and {whole:.2f} to the whole "
+        "site with its stage",
     )
 
 
@@ -259,4 +282,5 @@ def _figures(scene: Scenario, order: LoadOrder, tally: LoadTally, events: list[J
         "gave_up": tally.gave_up,
         "running_s": tally.running_s,
         "rate_per_s": tally.presented / tally.running_s if tally.running_s else 0.0,
+        **{f"shop_order_{name}_ms": value for name, value in tally.orders_ms.items()},
     }

@@ -36,9 +36,14 @@ td,th{text-align:left;padding:.2rem .6rem;border-bottom:1px solid #e3e7eb;vertic
 
 def write_report(day: DayPlayed, path: Path) -> None:
     """Write the page. Raises Unavailable when the file cannot be written."""
+    save_page(report_page(day), path)
+
+
+def save_page(page: str, path: Path) -> None:
+    """Likewise, for any page."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(report_page(day), encoding="utf-8")
+        path.write_text(page, encoding="utf-8")
     except OSError as error:
         raise Unavailable("The report", f"{path} cannot be written: {error.strerror}") from None
 
@@ -55,19 +60,19 @@ def report_page(day: DayPlayed) -> str:
         f'<p class="soft">{scene.day.date} · {scene.day.kind} · {scene.day.weather} · seed {day.seed} · '
         f"{escape(scene.steering.policy)} · journal {day.digest[:16]}…</p>",
         f'<p class="lead">{escape(worst.text.zh)}。<br>{escape(worst.text.en)}.</p>',
-        _tiles(day_figures(day)),
-        _head(
+        tiles(_tiles(day_figures(day))),
+        head(
             Text("排队热图", "Queues over time"),
             "每格 5 分钟内最多人数 · most persons within five minutes; at the right, of the day",
         ),
         heat(list(tally.places.values()), opens_min),
-        _head(Text("入口排队与决策时刻", "Queues at entrances, and when something was decided"), "persons"),
+        head(Text("入口排队与决策时刻", "Queues at entrances, and when something was decided"), "persons"),
         courses(doors, marks, ends_s, opens_min),
-        _head(Text("等候时间", "Waits"), "中位数 · 95% · 99% of guests"),
+        head(Text("等候时间", "Waits"), "中位数 · 95% · 99% of guests"),
         percentiles(waiting),
-        _head(Text("通道状态与忙碌程度", "Lanes: state, and how busy"), _key()),
+        head(Text("通道状态与忙碌程度", "Lanes: state, and how busy"), _key()),
         lanes(tally, ends_s, opens_min),
-        _head(Text("拒绝原因", "Refusals by reason"), "闸机实际拒绝 · as the lanes wrote them down"),
+        head(Text("拒绝原因", "Refusals by reason"), "闸机实际拒绝 · as the lanes wrote them down"),
         bars([(explain(Reason(reason)), count) for reason, count in tally.refusals.items()]),
         _cheats(day),
         _decisions(day, opens_min),
@@ -78,8 +83,8 @@ def report_page(day: DayPlayed) -> str:
     )
 
 
-def _tiles(figures: dict[str, float]) -> str:
-    shown = [
+def _tiles(figures: dict[str, float]) -> list[tuple[Text, str]]:
+    return [
         (Text("客人", "guests"), f"{figures['guests']:,.0f}"),
         (Text("通过闸机", "passages"), f"{figures['passages']:,.0f}"),
         (Text("人均乘坐", "rides a guest"), f"{figures['rides_per_guest']:.1f}"),
@@ -89,14 +94,19 @@ def _tiles(figures: dict[str, float]) -> str:
         (Text("多走的路", "extra walk"), minutes(figures["extra_walk_mean_s"])),
         (Text("开放通道小时", "lane hours open"), f"{figures['lane_hours_open']:.0f}"),
     ]
-    tiles = "".join(
+
+
+def tiles(shown: Sequence[tuple[Text, str]]) -> str:
+    """Figures, a tile each."""
+    made = "".join(
         f'<div class="tile"><b>{value}</b>{escape(name.zh)}<br><span class="soft">{escape(name.en)}</span></div>'
         for name, value in shown
     )
-    return f'<div class="tiles">{tiles}</div>'
+    return f'<div class="tiles">{made}</div>'
 
 
-def _head(name: Text, says: str) -> str:
+def head(name: Text, says: str) -> str:
+    """A heading in both languages, and what is shown below it."""
     return f'<h2>{escape(name.zh)} · {escape(name.en)}</h2><p class="soft key">{says}</p>'
 
 
@@ -113,10 +123,10 @@ def _cheats(day: DayPlayed) -> str:
         f"<td class=n>{count.refused}<td class=n>{count.noticed}"
         for kind, count in sorted(day.tally.cheats.items())
     )
-    head = (
+    titles = (
         "<th>方式 · kind<th class=n>尝试 · tried<th class=n>进入 · got in<th class=n>被拒 · refused<th class=n>发现 · noticed"
     )
-    return _head(Text("作弊", "Cheats"), "实际结果 · what really came of it") + f"<table><tr>{head}{rows}</table>"
+    return head(Text("作弊", "Cheats"), "实际结果 · what really came of it") + f"<table><tr>{titles}{rows}</table>"
 
 
 def _decisions(day: DayPlayed, opens_min: int) -> str:
@@ -136,8 +146,8 @@ def _decisions(day: DayPlayed, opens_min: int) -> str:
     says = (
         f"{len(decided)} 项决策, 显示影响最大的 {len(shown)} 项 · {len(decided)} decisions, the {len(shown)} that changed most"
     )
-    head = "<th>时间 · at<th>决策 · decision<th class=n>排队 · queue<th class=n>10 min 后 · later<th class=n>变化 · change"
-    return _head(Text("决策与效果", "Decisions and their effect"), says) + f"<table><tr>{head}{''.join(rows)}</table>"
+    titles = "<th>时间 · at<th>决策 · decision<th class=n>排队 · queue<th class=n>10 min 后 · later<th class=n>变化 · change"
+    return head(Text("决策与效果", "Decisions and their effect"), says) + f"<table><tr>{titles}{''.join(rows)}</table>"
 
 
 def _most_telling(day: DayPlayed, decided: Sequence[Decided]) -> list[Decided]:

@@ -22,6 +22,7 @@ STATE_NAMES = {
     "released": Text("消防释放", "released"),
 }
 BUSY = "#2f7d4f"
+HUES = ("#0c2c5c", "#d9822b", "#2f7d4f", "#8e4aa8", "#c23b3b", "#6b7a88")
 BIN_S = 300.0
 
 
@@ -106,12 +107,12 @@ def courses(places: Sequence[Place], marks_s: Sequence[float], ends_s: float, op
     most = max((max(place.queue, default=0) for place in places), default=0)
     if not most:
         return ""
-    height, hues = 180, ("#0c2c5c", "#d9822b", "#2f7d4f", "#8e4aa8", "#c23b3b", "#6b7a88")
+    height = 180
     scale = (WIDTH - LEFT - RIGHT) / ends_s
     parts = [_hours(ends_s, opens_min, TOP + height)]
     parts += [_bar(LEFT + mark * scale, TOP + height - 6, 1, 6, SOFT) for mark in marks_s if mark < ends_s]
     for number, place in enumerate(places):
-        hue = hues[number % len(hues)]
+        hue = HUES[number % len(HUES)]
         dots = " ".join(
             f"{LEFT + step * SAMPLE_S * scale:.1f},{TOP + height * (1 - queue / most):.1f}"
             for step, queue in enumerate(place.queue)
@@ -121,6 +122,31 @@ def courses(places: Sequence[Place], marks_s: Sequence[float], ends_s: float, op
         parts.append(_bar(4, y - 9, 12, 10, hue) + f'<text x="22" y="{y}">{_both(place.name)}</text>')
     parts.append(f'<text x="{LEFT - 8}" y="{TOP + 10}" text-anchor="end" class="soft">{most}</text>')
     return _svg("".join(parts), TOP + height + 24, "queues at entrances")
+
+
+def curves(rows: Sequence[tuple[Text, Sequence[float]]], step_s: float) -> str:
+    """Values over a run, a line each on one scale, a value every `step_s`."""
+    most = max((max(values, default=0.0) for _, values in rows), default=0.0)
+    if not most:
+        return ""
+    height, steps = 160, max(len(values) for _, values in rows)
+    scale = (WIDTH - LEFT - RIGHT) / max(1, steps - 1)
+    parts = []
+    every = max(1, round(steps / 10))
+    for step in range(0, steps, every):
+        x = LEFT + step * scale
+        parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 4}" y2="{TOP + height}" stroke="#d5dce2"/>')
+        parts.append(f'<text x="{x:.1f}" y="{TOP + height + 14}" text-anchor="middle" class="soft">{step * step_s:g} s</text>')
+    for number, (name, values) in enumerate(rows):
+        hue = HUES[number % len(HUES)]
+        dots = " ".join(
+            f"{LEFT + step * scale:.1f},{TOP + height * (1 - value / most):.1f}" for step, value in enumerate(values)
+        )
+        parts.append(f'<polyline points="{dots}" fill="none" stroke="{hue}" stroke-width="1.6"/>')
+        y = TOP + 14 + number * 18
+        parts.append(_bar(4, y - 9, 12, 10, hue) + f'<text x="22" y="{y}">{_both(name)}</text>')
+    parts.append(f'<text x="{LEFT - 8}" y="{TOP + 10}" text-anchor="end" class="soft">{most:.0f}</text>')
+    return _svg("".join(parts), TOP + height + 24, "a run's course")
 
 
 def bars(rows: Sequence[tuple[Text, int]]) -> str:

@@ -18,6 +18,7 @@ from resort.errors import Invalid, Unavailable
 from sim.mountain.comparison import compare, measured_comparison
 from sim.mountain.day_figures import bottleneck, measured
 from sim.mountain.real_load import run_real
+from sim.mountain.real_report import write_real_report
 from sim.mountain.report import write_report
 from sim.mountain.resort_day import ResortDay
 from sim.mountain.scenario import Scenario
@@ -67,9 +68,9 @@ def sim(
     """Play a resort's day and say what came of it."""
     scene = _steered(load_scenario(find_scenario(scenario)), policy)
     if mode is Mode.REAL:
-        if report is not None or journal is not None or against is not None or against_policy is not None:
-            raise Invalid("--mode real", "takes --speed, --seconds, --seed and --json only")
-        raise typer.Exit(_play_real(scene, seed, speed, seconds, json_file))
+        if journal is not None or against is not None or against_policy is not None:
+            raise Invalid("--mode real", "takes --speed, --seconds, --seed, --json and --report only")
+        raise typer.Exit(_play_real(scene, seed, speed, seconds, json_file, report))
     if against is None and against_policy is None:
         _play(scene, seed, json_file, report, journal)
         return
@@ -101,16 +102,21 @@ def _play(scene: Scenario, seed: int, json_file: Path | None, report: Path | Non
         say(f"Report: {report}")
 
 
-def _play_real(scene: Scenario, seed: int, speed: float, seconds: float, json_file: Path | None) -> int:
+def _play_real(scene: Scenario, seed: int, speed: float, seconds: float, json_file: Path | None, report: Path | None) -> int:
     """Exit code 0: nothing was lost, invented or admitted twice."""
     with _progress(scene.name.en) as told:
         day = ResortDay(scene, seed).play(told)
-    found, bottleneck_said = asyncio.run(run_real(day, speed, seconds, say))
+    with _progress("tickets, then guests") as shown:
+        played = asyncio.run(run_real(day, speed, seconds, say, shown=shown))
+    found = played.found
     for name, value in found.figures.items():
         say(f"  {name:32} {value:g}")
-    say(bottleneck_said + ".")
+    say(played.bottleneck.en + ".")
     if json_file is not None:
         found.write(json_file)
+    if report is not None:
+        write_real_report(scene, played, report)
+        say(f"Report: {report}")
     return 0 if all(found.figures[name] == 0 for name in ("lost_passages", "invented_passages", "duplicates")) else 1
 
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+import psutil
 import pytest
 
 from resort.ids import EventId, GateId, GrantId, LaneId
@@ -89,5 +90,9 @@ def test_processes_are_told_apart(command: list[str], kind: str) -> None:
 
 
 def test_the_bottleneck_is_the_kind_that_took_most() -> None:
-    assert bottleneck_said({"lanes": 0.9, "gates": 0.3}).startswith("Bottleneck: lanes, with 0.90 of ")
-    assert bottleneck_said({}) == "Bottleneck: unknown"
+    cores = psutil.cpu_count() or 1
+    idle, full = bottleneck_said({"lanes": 0.3, "gates": 0.1}), bottleneck_said({"lanes": 0.1, "gates": 0.9 * cores})
+    assert f"not the processor; most of it went to lane processes, 0.30 of {cores} cores" in idle.en
+    assert "the processor is full; most of it went to gate processes" in full.en
+    assert "处理器已满" in full.zh
+    assert bottleneck_said({}).en == "Bottleneck: unknown"

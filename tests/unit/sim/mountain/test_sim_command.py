@@ -72,6 +72,6 @@ def test_what_does_not_exist_is_refused(scenario: str) -> None:
     assert isinstance(runner.invoke(app, ["no-such-day"]).exception, NotFound)
     assert isinstance(runner.invoke(app, [scenario, "--policy", "clever"]).exception, InvalidConfig)
     assert isinstance(runner.invoke(app, [scenario, "--against-policy", "none", "--report", "x.html"]).exception, Invalid)
-    assert isinstance(runner.invoke(app, [scenario, "--mode", "real", "--report", "x.html"]).exception, Invalid)
+    assert isinstance(runner.invoke(app, [scenario, "--mode", "real", "--journal", "x.jsonl"]).exception, Invalid)
     assert runner.invoke(app, [scenario, "--mode", "live"]).exit_code == 2
     assert runner.invoke(app, [scenario, "--mode", "real", "--speed", "21"]).exit_code == 2
