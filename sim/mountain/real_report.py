@@ -89,9 +89,9 @@ def real_report_page(scene: Scenario, played: RealPlayed) -> str:
                 (Text("扫码到开闸 99%", "scan to open, 99 %"), [piece.open_p99_ms for piece in course])], SLICE_S),
         head(Text("处理器", "Processor"), "毫核 · thousandths of a core, by kind of process"),
         bars([(KINDS[kind], round(1000 * cores)) for kind, cores in played.cores.items()]),
-        head(Text("拒绝原因", "Refusals by reason"), "闸机实际拒绝 · as the lanes wrote them down"),
-        bars(refusals),
     ]  # fmt: skip
+    if refusals:
+        parts += [head(Text("拒绝原因", "Refusals by reason"), "闸机实际拒绝 · as the lanes wrote them down"), bars(refusals)]
     body = "\n".join(parts)
     title = escape(scene.name.en)
     return f'<!doctype html><html lang="zh"><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>{body}\n'
