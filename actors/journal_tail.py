@@ -16,6 +16,7 @@ from storage.journal_sql import JournalStore
 from storage.journal_stream import FIRST, JournalStream, stream_order
 
 BATCH = 512
+GATHER_S = 0.02  # between two reads of the stream: a hundred events a second then cost fifty reads at most, and less
 WAIT_MS = 500
 RETRY_S = 0.2
 SQL_EVERY_S = 1.0  # while the stream answers
@@ -92,6 +93,8 @@ class JournalTail:
             if entries:
                 self._stream_id = entries[-1].stream_id
                 self._offer([entry.event for entry in entries if entry.event is not None])
+                if len(entries) < BATCH:
+                    await asyncio.sleep(GATHER_S)
 
     async def follow_sql(self) -> None:
         """Take what SQL holds until closed."""

@@ -36,10 +36,12 @@ class Taken:
 
     def __init__(self) -> None:
         self.ids: list[str] = []
+        self.handfuls = 0
         self._more = asyncio.Event()
 
     def __call__(self, events: Sequence[JournalEvent]) -> None:
         self.ids += [event.event_id for event in events]
+        self.handfuls += 1
         self._more.set()
 
     async def until(self, event_id: str) -> list[str]:
@@ -91,6 +93,18 @@ async def write(redis: Redis, store: JournalStore) -> None:
     """What the journal writer does."""
     entries = await JournalStream(redis, SITE).read_after("0-0", 1000, wait_ms=0)
     await store.store([(entry.stream_id, entry.event) for entry in entries if entry.event is not None])
+
+
+async def test_events_that_come_one_by_one_are_taken_by_the_handful(
+    ledger: RedisLedger, store: JournalStore, valkey_url: str
+) -> None:
+    taken, most = Taken(), 200
+    async with following(valkey_url, store, taken):
+        for number in range(most):
+            await ledger.append([event(number)])
+        await taken.until(f"e{most - 1}")
+    assert taken.ids == [f"e{number}" for number in range(most)]
+    assert taken.handfuls < most / 2
 
 
 async def test_each_event_is_taken_once_though_both_ways_tell_it(
