@@ -34,6 +34,7 @@ from storage.redis_ledger import ledger_term
 
 BATCH = 1_000  # one transaction each; most hold what came within some milliseconds
 WAIT_MS = 500
+GATHER_S = 0.02  # between two transactions: events that come one by one are written by the handful
 RETRY_S = 0.2
 TRIM_EVERY_MS = 60_000
 _log = logging.getLogger("snowgate.journal")
@@ -211,6 +212,8 @@ class JournalActor:
         async with self._advanced:
             self._last = entries[-1].stream_id
             self._advanced.notify_all()
+        if len(entries) < BATCH:
+            await asyncio.sleep(GATHER_S)
 
     async def _tell_stored(self, numbers: dict[LaneId, int]) -> None:
         """Let spools forget. At the next batch if not now: what is told again does no harm."""
