@@ -77,11 +77,15 @@ class KeptLaneOrders:
 
     async def _keep(self) -> None:
         try:
-            await asyncio.to_thread(replace_file, self._file, msgspec.json.encode(self._known))
+            await asyncio.to_thread(self._write, msgspec.json.encode(self._known))
         except OSError as error:  # SQL has them; rather no file than an old one
             _log.warning("%s cannot be written: %s", self._file.name, error.strerror)
             with contextlib.suppress(OSError):
                 self._file.unlink(missing_ok=True)
+
+    def _write(self, content: bytes) -> None:
+        self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)  # a gate may be quicker than the lanes' spools
+        replace_file(self._file, content)
 
     def _kept(self) -> LaneOrders | None:
         try:
