@@ -1,7 +1,8 @@
 """Which gate guests are advised to take: pure policies, from doing nothing to predictive join-shortest-queue.
 
 Input and answer are in `orchestrator/crowd_view.py`; the maths, sources and measured figures are in docs/crowd.md. Nothing here
-opens lanes or shows signs. The best policy found, which plans with prices, is `orchestrator/priced.py`.
+opens lanes or shows signs. `orchestrator/priced.py` plans with prices; so does the best policy found,
+`orchestrator/hedged.py`.
 """
 
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from orchestrator.crowd_view import Advice, Floats, Policy, View, bin_of, nearest_open, projected_queue
+from orchestrator.hedged import Hedged
 from orchestrator.priced import Priced
 
 QUANTA = 8  # pieces into which one sign's guests of one tick are cut when they are dealt out
@@ -158,5 +160,6 @@ POLICIES: dict[str, Policy] = {
     "backpressure": Backpressure(),
     "predictive": PredictiveJoinShortest(),
     "priced": Priced(),
+    "hedged": Hedged(),
 }
-BEST = "priced"
+BEST = "hedged"

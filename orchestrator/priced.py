@@ -35,12 +35,12 @@ class Priced:
         if old is None or old.shape != (signs, gates, bins):
             plan = np.repeat(near[:, :, None], bins, axis=2)
         else:
-            plan = _moved_on(old, view)
+            plan = moved_on(old, view)
         lag = bin_of(view, view.walk_s)
         passing = view.passing_per_s * view.bin_s
-        uncontrolled = view.walking + (1 - view.compliance) * _arriving(near[:, :, None] * passing[:, None, :], lag)
+        uncontrolled = view.walking + (1 - view.compliance) * reaching(near[:, :, None] * passing[:, None, :], lag)
         for _ in range(self.rounds):
-            arriving = uncontrolled + view.compliance * _arriving(plan * passing[:, None, :], lag)
+            arriving = uncontrolled + view.compliance * reaching(plan * passing[:, None, :], lag)
             cost = self._cost(view, arriving, lag)
             answer = np.exp(-(cost - cost.min(axis=1, keepdims=True)) / self.softness_s)
             answer /= answer.sum(axis=1, keepdims=True)
@@ -73,7 +73,7 @@ def busy_until(view: View, queue: Floats) -> Floats:
     return lasts
 
 
-def _moved_on(plan: Floats, view: View) -> Floats:
+def moved_on(plan: Floats, view: View) -> Floats:
     """The plan as it looks one tick later, with nothing for gates that are closed."""
     moved = view.tick_s / view.bin_s
     whole, part = int(moved), moved - int(moved)
@@ -86,7 +86,7 @@ def _moved_on(plan: Floats, view: View) -> Floats:
     return moved_on
 
 
-def _arriving(passing: Floats, lag: np.ndarray) -> Floats:
+def reaching(passing: Floats, lag: np.ndarray) -> Floats:
     """(G, B) guests reaching each gate, of `passing` (S, G, B) guests who set out for it, each pair with its own lag."""
     signs, gates, bins = passing.shape
     arriving = np.zeros((gates, bins))

@@ -38,7 +38,7 @@ class CrowdSite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         15  # how often it looks and thinks; gates hold lanes closed for a minute
     )
     lane_per_min: Annotated[float, msgspec.Meta(gt=0, le=120)] = 15.0  # guests one lane serves, until scans tell better
-    policy: Literal["priced", "predictive", "backpressure", "nearest"] = "priced"  # which gate signs name
+    policy: Literal["hedged", "priced", "predictive", "backpressure", "nearest"] = "hedged"  # which gate signs name
     forecast: Literal["model", "trend"] = "model"  # trend: no model is opened, only the last minutes' trend counts
     signs: list[SignSite] = []  # none: nothing is said at signs
     blind_s: Seconds = 60  # a gate, or a sensor, that was not heard for so long is not known

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from orchestrator.balance import POLICIES, JoinShortest, PredictiveJoinShortest, Steady
 from orchestrator.crowd_view import Advice, Policy, View, projected_queue
+from orchestrator.hedged import Hedged
 from orchestrator.priced import busy_until
 
 BINS = 40
@@ -92,6 +93,27 @@ def test_projected_queues_are_never_negative_and_grow_with_arrivals(view: View, 
     assert (queue >= -1e-9).all()
     assert (projected_queue(view, view.walking + more) >= queue - 1e-6).all()
     assert (busy_until(view, queue) >= 0).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(first=views(), then=views())
+def test_hedged_advice_depends_on_nothing_but_view_and_last(first: View, then: View) -> None:
+    answers = []
+    for policy in (Hedged(), Hedged()):
+        last = policy.advise(first, None)
+        answers.append(policy.advise(then, last).shares)
+    assert np.array_equal(*answers)
+
+
+@settings(max_examples=40, deadline=None)
+@given(view=views())
+def test_hedged_advice_says_no_crumbs_and_keeps_its_plan_whole(view: View) -> None:
+    policy = Hedged()
+    advice = policy.advise(view, policy.advise(view, None))
+    least = min(policy.said_share, 1 / len(view.queue))
+    assert ((advice.shares == 0) | (advice.shares >= least - 1e-12)).all()
+    assert advice.plan is not None
+    assert np.allclose(advice.plan.sum(axis=1), 1.0)
 
 
 @settings(max_examples=40, deadline=None)
