@@ -98,11 +98,8 @@ def test_projected_queues_are_never_negative_and_grow_with_arrivals(view: View, 
 @settings(max_examples=40, deadline=None)
 @given(first=views(), then=views())
 def test_hedged_advice_depends_on_nothing_but_view_and_last(first: View, then: View) -> None:
-    answers = []
-    for policy in (Hedged(), Hedged()):
-        last = policy.advise(first, None)
-        answers.append(policy.advise(then, last).shares)
-    assert np.array_equal(*answers)
+    one, other = (policy.advise(then, policy.advise(first, None)).shares for policy in (Hedged(), Hedged()))
+    assert np.array_equal(one, other)
 
 
 @settings(max_examples=40, deadline=None)
