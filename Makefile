@@ -35,8 +35,9 @@ types: install
 unit: install
 	$(BIN)/pytest --numprocesses 2 --dist worksteal tests/unit tests/property
 
+# Two files at a time, for the same reason.
 integration: install
-	$(BIN)/pytest tests/integration
+	$(BIN)/pytest --numprocesses 2 --dist loadfile tests/integration
 
 scenario: install
 	$(BIN)/pytest tests/scenario

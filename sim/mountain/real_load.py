@@ -45,6 +45,15 @@ Shown = Callable[[float], None]
 
 
 @dataclass(frozen=True, slots=True)
+class LoadUse:
+    """What a load took: cores of ours by kind of process, cores busy in the whole machine, and the most guests in line."""
+
+    ours: dict[str, float]
+    machine: float
+    most_waiting: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stretch:
     """The busiest stretch of a day: persons at all lanes together, and the second at which it begins."""
 
@@ -153,16 +162,15 @@ async def run_real(
         shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(runtime, ignore_errors=True)
     figures = _figures(day.scene, order, tally, events, speed) | held
-    figures |= {f"cores_{name}": cores for name, cores in used.items()}
+    figures |= {f"cores_{name}": cores for name, cores in used.ours.items()}
+    figures |= {"cores_machine": used.machine, "most_waiting": used.most_waiting}
     limits = {"asked_rate_per_s": order.rate_per_s}
     ratios = {"rate_over_asked": figures["rate_per_s"] / order.rate_per_s}
     found = Measured("sim real", day.seed, machine(), figures, limits, ratios)
-    return RealPlayed(found, bottleneck_said(used), course_of(events), used)
+    return RealPlayed(found, bottleneck_said(used), course_of(events), used.ours)
 
 
-async def _load(
-    site: OpenSite, order: LoadOrder, patience_s: float, told: Told, shown: Shown
-) -> tuple[LoadTally, dict[str, float]]:
+async def _load(site: OpenSite, order: LoadOrder, patience_s: float, told: Told, shown: Shown) -> tuple[LoadTally, LoadUse]:
     """Buy, let them come, and wait until the last has left. Answers the tally, and cores used by kind of process meanwhile."""
     stage = site.stage
     if stage is None:
@@ -175,23 +183,29 @@ async def _load(
         shown(tally.bought / max(1, tally.planned))
         return tally.phase in ("running", "done")
 
+    most_waiting = 0
+
     def left(tally: LoadTally) -> bool:
+        nonlocal most_waiting
+        most_waiting = max(most_waiting, tally.waiting)
         shown(tally.presented / max(1, tally.planned))
         return tally.done
 
     if not await _reached(site, bought, buying_s):
         raise Unavailable("The load", f"its tickets were not bought within {buying_s:.0f} s")
     told("the guests are coming …")
-    before, began = await asyncio.to_thread(cpu_by_kind), site.clock.now()
+    before, began, busy_before_s = await asyncio.to_thread(cpu_by_kind), site.clock.now(), machine_busy_s()
     served = await _reached(site, left, patience_s)
     tally = await stage.tally()
     after, took_s = await asyncio.to_thread(cpu_by_kind), site.clock.now().ms_since(began) / 1000
+    ours = {name: round(max(0.0, used - before.get(name, 0.0)) / took_s, 3) for name, used in after.items()}
+    use = LoadUse(ours, round((machine_busy_s() - busy_before_s) / took_s, 3), most_waiting)
     if not served:
         told("not everybody could be served; the rest go home …")
         await stage.pause()
         await site.cluster.until_quiet(QUIET_S)
         tally = msgspec.structs.replace(await stage.tally(), running_s=tally.running_s)
-    return tally, {name: round(max(0.0, used - before.get(name, 0.0)) / took_s, 3) for name, used in after.items()}
+    return tally, use
 
 
 async def _reached(site: OpenSite, reached: Callable[[LoadTally], bool], patience_s: float) -> bool:
@@ -233,6 +247,12 @@ def held_against(events: Iterable[JournalEvent], turned: Iterable[ArmTurned]) ->
     }
 
 
+def machine_busy_s() -> float:
+    """Processor seconds that all programs of this machine have used since it started."""
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system)
+
+
 def cpu_by_kind() -> dict[str, float]:
     """Processor seconds so far of this process and all below it, by kind."""
     used: dict[str, float] = {}
@@ -255,18 +275,19 @@ def kind_of(command: list[str]) -> str:
     return next((kind for mark, kind in marks.items() if mark in words), "site")
 
 
-def bottleneck_said(used: dict[str, float]) -> Text:
-    """Which kind of process took most, against the cores that there are; and whether it was these that ran out."""
-    if not used:
+def bottleneck_said(used: LoadUse) -> Text:
+    """Which kind of process took most, against the cores that there are; and whether the machine had any left."""
+    if not used.ours:
         return Text("瓶颈未知", "Bottleneck: unknown")
-    worst, cores, whole = max(used, key=lambda name: used[name]), psutil.cpu_count() or 1, sum(used.values())
-    full = whole >= FULL_SHARE * cores
+    worst, cores, whole = max(used.ours, key=lambda name: used.ours[name]), psutil.cpu_count() or 1, sum(used.ours.values())
+    full = used.machine >= FULL_SHARE * cores
     zh, en = ("处理器已满", "the processor is full") if full else ("处理器未满", "not the processor")
-    kind = KINDS[worst]
+    kind, most, others = KINDS[worst], used.ours[worst], max(0.0, used.machine - whole)
     return Text(
-        f"瓶颈：{zh}；用得最多的是{kind.zh}，占 {cores} 核中的 {used[worst]:.2f}，全部共 {whole:.2f}",
-        f"Bottleneck: {en}; most of it went to {kind.en}, {used[worst]:.2f} of {cores} cores, and {whole:.2f} to the whole "
-        "site with its stage",
+        f"瓶颈：{zh}；用得最多的是{kind.zh}，占 {cores} 核中的 {most:.2f}，"
+        f"本系统与模拟设备共 {whole:.2f}，其他程序 {others:.2f}",
+        f"Bottleneck: {en}; most of it went to {kind.en}, {most:.2f} of {cores} cores, {whole:.2f} to the whole site with its "
+        f"stage, {others:.2f} to other programs",
     )
 
 

@@ -11,7 +11,7 @@ from resort.ids import EventId, GateId, GrantId, LaneId
 from resort.messages import PassageConfirmed, PassageUncontrolled
 from resort.site import Site
 from resort.site_checks import check_site
-from sim.mountain.real_load import Stretch, bottleneck_said, busiest, held_against, kind_of, order_of, site_tree
+from sim.mountain.real_load import LoadUse, Stretch, bottleneck_said, busiest, held_against, kind_of, order_of, site_tree
 from sim.mountain.resort_day import ResortDay
 from sim.truth import ArmTurned
 from tests.unit.sim.mountain.small_resort import small
@@ -91,8 +91,10 @@ def test_processes_are_told_apart(command: list[str], kind: str) -> None:
 
 def test_the_bottleneck_is_the_kind_that_took_most() -> None:
     cores = psutil.cpu_count() or 1
-    idle, full = bottleneck_said({"lanes": 0.3, "gates": 0.1}), bottleneck_said({"lanes": 0.1, "gates": 0.9 * cores})
+    idle = bottleneck_said(LoadUse({"lanes": 0.3, "gates": 0.1}, 0.5, 3))
+    full = bottleneck_said(LoadUse({"lanes": 0.1, "gates": 0.4}, 0.95 * cores, 3))
     assert f"not the processor; most of it went to lane processes, 0.30 of {cores} cores" in idle.en
     assert "the processor is full; most of it went to gate processes" in full.en
     assert "处理器已满" in full.zh
-    assert bottleneck_said({}).en == "Bottleneck: unknown"
+    assert f"{0.95 * cores - 0.5:.2f} to other programs" in full.en
+    assert bottleneck_said(LoadUse({}, 0.0, 0)).en == "Bottleneck: unknown"
