@@ -13,7 +13,6 @@ from pathlib import Path
 
 import aiohttp
 import msgspec
-import ray
 
 from orchestrator.cluster import start_local_ray
 from orchestrator.parts import OpenResort
@@ -41,7 +40,7 @@ class DeletionDay(PoolDay):
         """The whole day."""
         self.one, self.two = pool_ticket(0), pool_ticket(1)
         await self.store.open([self.one, self.two])
-        await asyncio.to_thread(start_local_ray, self._folder / "ray", SHARDS)
+        await asyncio.to_thread(start_local_ray, Path(self._ray.name), SHARDS)
         try:
             self._open()
             await self._until_whole()
@@ -50,8 +49,7 @@ class DeletionDay(PoolDay):
                 await self._deleted_while_an_actor_is_frozen(shop)
             await asyncio.gather(*(handle.close.remote() for handle in self._handles))
         finally:
-            ray.shutdown()
-            await self.store.close()
+            await self._end()
         (self._folder / "seen.json").write_bytes(msgspec.json.encode(self.seen))
 
     async def _deleted_and_told(self, shop: aiohttp.ClientSession) -> None:

@@ -8,6 +8,7 @@ import io
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
@@ -117,14 +118,20 @@ class PoolDay:
         self.store = Enrolments(folder)
         self.seen: dict[str, Any] = {}
         self._folder = folder
+        self._ray = tempfile.TemporaryDirectory(prefix="snowgate-")  # the tests' own folders may be too long for its sockets
         self._handles: list[Any] = []
         self._pictures = {name: _jpeg(picture) for name, picture in photographs().items()}
+
+    async def _end(self) -> None:
+        ray.shutdown()
+        self._ray.cleanup()
+        await self.store.close()
 
     async def run(self) -> None:
         """The whole day."""
         self.one, self.two = pool_ticket(0), pool_ticket(1)
         await self.store.open([self.one, self.two])
-        await asyncio.to_thread(start_local_ray, self._folder / "ray", SHARDS)
+        await asyncio.to_thread(start_local_ray, Path(self._ray.name), SHARDS)
         try:
             self._open()
             await self._until_whole()
@@ -134,8 +141,7 @@ class PoolDay:
             self._object_store()
             await asyncio.gather(*(handle.close.remote() for handle in self._handles))
         finally:
-            ray.shutdown()
-            await self.store.close()
+            await self._end()
         (self._folder / "seen.json").write_bytes(msgspec.json.encode(self.seen))
 
     def _open(self) -> None:
