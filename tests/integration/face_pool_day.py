@@ -175,14 +175,15 @@ class PoolDay:
         await self._enrol(self.one, "one_1", ("base",))
 
     async def _loss_of_a_shard(self) -> None:
-        """The second actor is killed; whatever is said until all is well again."""
+        """The second actor is frozen, then killed; whatever is said until all is well again."""
         killed = await self._handles[1].ping.remote()
+        os.kill(killed, signal.SIGSTOP)
+        said: list[Any] = [await self._named(VILLAGE, "one")]
+        self.seen["one_to_one_meanwhile"] = await self._compared(self.one, "one_3")
         os.kill(killed, signal.SIGKILL)
-        said: list[Any] = []
         async with asyncio.timeout(PATIENCE_S):
-            while not said or said[-1] != ["pass", self.one]:
+            while said[-1] != ["pass", self.one]:
                 said.append(await self._named(VILLAGE, "one"))
-                self.seen.setdefault("one_to_one_meanwhile", await self._compared(self.one, "one_3"))
                 await asyncio.sleep(LOOK_S)
         self.seen["meanwhile"] = [answer for number, answer in enumerate(said) if answer not in said[:number]]
         await self._until(lambda answer: answer == "pass", self.two, "two")
