@@ -12,6 +12,7 @@ from datetime import date
 
 from actors.spool_keeper import SPOOL_KEEPS_MS
 from resort.access.replica import TicketReplica
+from resort.access.service_day import site_day
 from resort.clock import Clock, Moment
 from resort.errors import DatabaseUnavailable, LedgerUnavailable
 from resort.ids import EventId, LaneId
@@ -129,4 +130,4 @@ class GateReplica:
         return self.tickets.memory(lane_id).last_seq
 
     def _today(self) -> date:
-        return self._clock.now().at.astimezone(self._site.zone).date()
+        return site_day(self._clock.now().at, self._site)

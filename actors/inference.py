@@ -25,7 +25,7 @@ from actors.tasks import lifelong
 from actors.work_thread import WorkThread
 from ml_models.face_embedder import fused, unpacked
 from ml_models.face_reader import FaceReader
-from resort.access.service_day import service_day
+from resort.access.service_day import site_day
 from resort.clock import Clock, SystemClock
 from resort.errors import FacesUnavailable
 from resort.face_rules import NOBODY, FaceDecision
@@ -149,7 +149,7 @@ class InferenceActor:
 
     def _today(self) -> date:
         site = self._hosting.site
-        return service_day(self._clock.now().at, site.zone, site.admission.day_begins)
+        return site_day(self._clock.now().at, site)
 
     def _stored(self) -> FaceChanges:
         if self._changes is not None:

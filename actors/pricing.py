@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
 
+from resort.access.service_day import site_day
 from resort.clock import Clock, SystemClock
 from resort.errors import Bug, Busy, DatabaseUnavailable, NotFound
 from resort.ids import IdSource, RandomIds
@@ -83,7 +84,7 @@ class PricingActor:
         """
         self._own(request.product, request.day)
         now = self._clock.now().at
-        today = now.astimezone(self._site.zone).date()
+        today = site_day(now, self._site)
         limits = self._site.sales_limits
         product = check_request(request, self._site.product(request.product), today, limits)
         quote = make_quote(request, product, self._site.tariff, limits, now, self._ids)

@@ -14,6 +14,7 @@ import typer
 from orchestrator.options import DATA, DEMO_SITE, DataOption, SiteOption
 from orchestrator.run import say
 from orchestrator.settings import Places, load_site, places
+from resort.access.service_day import site_day
 from resort.clock import SystemClock
 from resort.errors import Unavailable
 from resort.ids import RandomIds
@@ -62,7 +63,7 @@ def key_retire(
     standing = next((key for key in key_standings(where.key_file) if key.key_id == key_id), None)
     printed = 0
     if standing is not None and not standing.current:
-        today = SystemClock().now().at.astimezone(load_site(site).zone).date()
+        today = site_day(SystemClock().now().at, load_site(site))
         printed = asyncio.run(_printed(where, standing, today))
     if printed and not yes:
         say(

@@ -25,6 +25,7 @@ from orchestrator.selling import Selling
 from orchestrator.settings import load_site, needs_stage, places, webhook, with_addresses
 from orchestrator.speech import SpeechMaking, check_voices_and_lamps
 from orchestrator.stages import Stage, StageAddresses
+from resort.access.service_day import site_day
 from resort.clock import SystemClock, rehearse_clock
 from resort.errors import PartMissing, SnowgateError
 from resort.ids import RandomIds
@@ -110,8 +111,8 @@ class OpenSite:
         return await self.stage.pause()
 
     def local_day(self) -> date:
-        """Today at the site."""
-        return self.clock.now().at.astimezone(self.site.zone).date()
+        """The day that is under way at the site."""
+        return site_day(self.clock.now().at, self.site)
 
     # ---- the steps, in order
 

@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from resort.access.service_day import service_day
+from resort.access.service_day import site_day
 from resort.access.ticket_status import check_by
 from resort.clock import Clock
 from resort.errors import Bug, NotFound, Unavailable, WrongState
@@ -191,7 +191,7 @@ class FaceOffice:
     async def sweep(self) -> int:
         """Forget the faces of tickets that expired, or were revoked, refunded or transferred; answers how many."""
         now = self._clock.now().at
-        today = service_day(now, self._site.zone, self._site.admission.day_begins)
+        today = site_day(now, self._site)
         forgotten = 0
         while True:
             async with self._db.read() as connection:
@@ -232,7 +232,7 @@ class FaceOffice:
 
     def _check_usable(self, ticket: StoredTicket, ask: FaceAsk, site: FacesSite) -> None:
         allowed = ticket.entitlement
-        today = service_day(self._clock.now().at, self._site.zone, self._site.admission.day_begins)
+        today = site_day(self._clock.now().at, self._site)
         if allowed.status != "active":
             raise WrongState("ticket", allowed.status, "have a face enrolled")
         if (allowed.valid_until or allowed.valid_on) < today:

@@ -13,6 +13,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from resort.access.entitlement import Entitlement, TicketRecord, TicketStatus, Usage
+from resort.access.service_day import site_day
 from resort.access.ticket_status import check_by, check_note, check_transition, remainder
 from resort.clock import Clock
 from resort.errors import Invalid, NotFound, WrongState
@@ -139,7 +140,7 @@ class TicketDesk:
         """
         name, by = check_note(name), check_by(by)
         now = self._clock.now().at
-        today = now.astimezone(self._site.zone).date()
+        today = site_day(now, self._site)
         if until < today:
             raise Invalid("until", "must be today or later")
         allowed = Entitlement(

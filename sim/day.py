@@ -39,7 +39,7 @@ from resort.access.lane_messages import (
     TurnstileSeen,
 )
 from resort.access.lane_settings import lane_settings
-from resort.access.service_day import service_day
+from resort.access.service_day import site_day
 from resort.access.usage import use
 from resort.clock import ManualClock
 from resort.ids import SeededIds, TicketId
@@ -261,7 +261,7 @@ class _Day:
         ticket_id: TicketId = self.ids.ticket_id()
         if kind == "forged":
             return lambda: issue_code(ticket_id, self.forger)
-        today = service_day(self.clock.now().at, self.site.zone, self.site.admission.day_begins)
+        today = site_day(self.clock.now().at, self.site)
         day = today + timedelta(days=kind == "wrong_day")
         allowed = Entitlement("single-fast", "adult", day, 1, ("standard", "fast"))
         if kind == "party":

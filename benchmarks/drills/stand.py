@@ -28,6 +28,7 @@ from benchmarks.drills.truth_tail import NS, TruthTail
 from orchestrator.drills import DrillAsk, mark_for_drills
 from orchestrator.settings import DATABASE_URL, REDIS_URL, load_site, places, with_addresses
 from orchestrator.stages import LoadMix, LoadOrder, LoadTally
+from resort.access.service_day import site_day
 from resort.clock import SystemClock, set_rehearsed_clock
 from resort.errors import Unavailable
 from resort.guards import DrillSettings, Guards
@@ -194,7 +195,7 @@ class Stand:
     @property
     def today(self) -> date:
         """The day that the load's tickets are bought for."""
-        return self.clock.now().at.astimezone(self._site.zone).date()
+        return site_day(self.clock.now().at, self._site)
 
     # ---- opening
 

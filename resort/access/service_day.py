@@ -8,6 +8,7 @@ from datetime import date, datetime, time, timedelta, tzinfo
 import msgspec
 
 from resort.access.entitlement import Hours
+from resort.site import Site
 
 MIDNIGHT = time(0)
 _DAY = timedelta(days=1)
@@ -33,6 +34,11 @@ def local_time(at: datetime, zone: tzinfo, day_begins: time = MIDNIGHT) -> Local
 def service_day(at: datetime, zone: tzinfo, day_begins: time = MIDNIGHT) -> date:
     """The day that a ticket shown at `at` (aware) is used on."""
     return local_time(at, zone, day_begins).day
+
+
+def site_day(at: datetime, site: Site) -> date:
+    """The day that is under way at `at` (aware): what is sold as today, shown today and counted today."""
+    return service_day(at, site.zone, site.admission.day_begins)
 
 
 def within(hours: Hours, local: LocalTime) -> bool:

@@ -27,7 +27,7 @@ from benchmarks.face_photographs import photographs
 from orchestrator.cluster import booted, start_local_ray
 from orchestrator.settings import load_site
 from resort.access.entitlement import Entitlement, TicketRecord, Usage
-from resort.access.service_day import service_day
+from resort.access.service_day import site_day
 from resort.clock import SystemClock
 from resort.errors import FacesUnavailable
 from resort.faces import StoredFace
@@ -201,7 +201,7 @@ class PoolDay:
     async def _enrol(self, ticket_id: TicketId, picture: str, places: tuple[str, ...]) -> None:
         measured = await self.client.measure(self._pictures[picture])
         assert measured.vector is not None
-        today = service_day(SystemClock().now().at, self.site.zone, self.site.admission.day_begins)
+        today = site_day(SystemClock().now().at, self.site)
         face = StoredFace(
             ticket_id=ticket_id,
             model_id=measured.model_id,

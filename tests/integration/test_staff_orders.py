@@ -17,6 +17,7 @@ from resort.access.codes import issue_code
 from resort.access.lane_messages import AdmitByHand, AnnulLast, TestScan
 from resort.access.lane_settings import LaneSettings
 from resort.access.reasons import Reason
+from resort.access.service_day import site_day
 from resort.clock import SystemClock
 from resort.ids import GateId, LaneId, RandomIds, TicketId
 from resort.messages import GrantAnnulled, GrantIssued, JournalEvent, PassageConfirmed, ScanRefused, StaffActed
@@ -50,7 +51,7 @@ class Gate:
     last: str = "0-0"
 
     async def sell(self) -> TicketId:
-        today = self.clock.now().at.astimezone(self.shop.site.zone).date()
+        today = site_day(self.clock.now().at, self.shop.site)
         quote = await self.shop.quoted(day=today)
         order = await self.shop.office.place_order(quote.quote_id, "shop", quote.quote_id)
         order = await self.shop.office.pay(order.order_id, Payment("cash", order.total), "shop", quote.quote_id)

@@ -32,8 +32,9 @@ from orchestrator.parts import OpenResort
 from orchestrator.settings import load_site, with_addresses
 from orchestrator.stages import Stage, StageAddresses
 from resort.access.entitlement import TicketRecord, Usage
-from resort.access.lane_journal import LaneSettings
+from resort.access.lane_settings import lane_settings
 from resort.access.reasons import Reason
+from resort.access.service_day import site_day
 from resort.clock import SystemClock
 from resort.errors import Invalid, Unavailable
 from resort.feed import Snapshot
@@ -160,7 +161,7 @@ async def open_lanes(site: Site, ledger: MemoryLedger) -> AsyncIterator[None]:
         limits = site.lane_limits
         camera = MjpegCamera(lane.camera.url, clock)
         source = CameraCodeSource(camera, CodeReader(), clock, limits.unreadable_after_ms, limits.repeat_code_ms)
-        settings = LaneSettings(gate.id, lane.id, lane.lane_class, limits, site.zone)
+        settings = msgspec.structs.replace(lane_settings(site, gate, lane), limits=limits)
         lanes.append(LaneRuntime(settings, "open", SHOP_KEYS, ledger, turnstile, source, clock, RandomIds(), failures.append))
     for runtime in lanes:
         await runtime.start()
@@ -189,7 +190,7 @@ async def test_guests_buy_show_and_pass_at_every_lane(stage: StageProcess, tmp_p
 
     addresses = await stage.start(site_file, 7)
     site = with_addresses(village, addresses.buses, addresses.cameras)
-    today = SystemClock().now().at.astimezone(site.zone).date()
+    today = site_day(SystemClock().now().at, site)
     async with open_console(tmp_path, village, ledger) as (address, key), open_lanes(site, ledger):
         await stage.open_doors(address, key, today)
         await ledger.until(lambda: len(of(PassageConfirmed)) >= 30 and len(reasons()) >= 2)
@@ -326,7 +327,7 @@ def test_lines_of_nonsense_are_answered_and_survived(tmp_path: Path) -> None:
 
 async def test_the_end_of_input_ends_it_while_it_waits_for_guests(tmp_path: Path, demo_site: Site) -> None:
     """No lane is at work, so whoever holds a code up stands there for many seconds and a pause takes as long."""
-    today = SystemClock().now().at.astimezone(demo_site.zone).date().isoformat()
+    today = site_day(SystemClock().now().at, demo_site).isoformat()
     async with open_console(tmp_path, demo_site, KnowingLedger()) as (address, key), asyncio.timeout(WAIT_S):
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "sim.stage", "--site", str(DEMO)),

@@ -4,9 +4,10 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from actors.pricing import QUEUE_PER_CELL, PricingActor
@@ -66,6 +67,18 @@ async def test_a_quote_is_stored_before_it_is_answered(url: str, clock: ManualCl
     async with database.read() as connection:
         assert await find_quote(connection, quote.quote_id) == quote
     await database.dispose()
+
+
+async def test_past_midnight_the_day_that_is_under_way_can_still_be_bought(url: str) -> None:
+    """Lanes take 01:00 for the night session of the day before; who buys then for "today" must get a ticket they admit."""
+    site = shop_site(quota=3, shards=1)
+    late = msgspec.structs.replace(site, admission=msgspec.structs.replace(site.admission, day_begins=time(5)))
+    night = ManualClock(datetime.combine(TODAY + timedelta(days=1), time(1), tzinfo=site.zone))
+    async with shard(url, night, late) as actor:
+        assert (await quoted(actor)).day == TODAY
+    async with shard(url, night, site) as actor:  # a site whose days begin at midnight
+        with pytest.raises(Invalid, match="today"):
+            await quoted(actor)
 
 
 async def test_requests_that_cannot_be_priced(url: str, clock: ManualClock) -> None:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from orchestrator.cli import app
 from orchestrator.keys import rotate
 from orchestrator.settings import places
+from resort.access.service_day import site_day
 from resort.clock import SystemClock
 from resort.errors import Unavailable
 from resort.ids import RandomIds
@@ -76,7 +77,7 @@ def test_retiring_tells_how_many_tickets_were_printed_under_the_key(data: Path) 
 
     async def sell() -> None:
         async with open_shop(f"sqlite:///{data}/snowgate.db", clock=clock) as shop:
-            today = datetime.now(UTC).astimezone(shop.site.zone).date()  # noqa: TID251 - the command reads the real clock
+            today = site_day(datetime.now(UTC), shop.site)  # noqa: TID251 - the command reads the real clock
             quote = await shop.quoted(2, day=today)
             order = await shop.office.place_order(quote.quote_id, "shop", "k")
             await shop.office.pay(order.order_id, Payment("cash", order.total), "shop", "k")
