@@ -17,6 +17,7 @@ from actors.lane_faces import LaneFaces, LaneFaceWork, NoFaces
 from actors.lane_height import HeightNotes, NoHeights
 from actors.lane_report import LaneReport, reader_silent_s, report_of
 from actors.lane_results import NoResults, Results
+from actors.lane_steel import pulse, set_way
 from resort.access.codes import SiteKeys
 from resort.access.entitlement import TicketRecord
 from resort.access.lane_cycle import Cycle
@@ -38,9 +39,9 @@ from resort.access.lane_messages import (
     PolicyOrdered,
     PulseAcknowledged,
     PulseTurnstile,
-    PulseUncertain,
     PulseUnsent,
     SettleGrant,
+    SetWay,
     ShowLamp,
     StaffOrder,
     StaffOutcome,
@@ -275,8 +276,8 @@ class LaneRuntime:
                 return await self._face_work.compare(command)
             case OpenLook():
                 self._face_work.open_look(command)
-            case PulseTurnstile():
-                return await self._pulse()
+            case PulseTurnstile() | SetWay():
+                return await self._order_arm(command)
             case TellGuest():
                 self._results.tell(command)
             case ShowLamp():
@@ -318,14 +319,13 @@ class LaneRuntime:
         self._grant = grant
         return GrantStored()
 
-    async def _pulse(self) -> Stimulus:
-        try:
-            await self._turnstile.pulse_entry()
-        except TurnstileUnreachable as error:
-            return PulseUncertain(error.detail) if error.sent else PulseUnsent(error.detail)
-        acknowledged = self._clock.now()
-        self._look_again()
-        return PulseAcknowledged(acknowledged)
+    async def _order_arm(self, command: PulseTurnstile | SetWay) -> Stimulus:
+        if isinstance(command, SetWay):
+            return await set_way(self._turnstile, command)
+        told = await pulse(self._turnstile, self._clock)
+        if isinstance(told, PulseAcknowledged):
+            self._look_again()
+        return told
 
     async def _memory(self) -> LaneMemory:
         while True:

@@ -15,7 +15,7 @@ from resort.errors import TurnstileUnreachable
 from resort.guards import Guards
 from resort.ids import LaneId, TicketId
 from resort.messages import GrantAnnulled, GrantIssued, GrantOutcome, JournalEvent, TicketExited
-from resort.ports import AdmissionLedger, Conflict, LaneMemory, Turnstile, TurnstileStatus
+from resort.ports import AdmissionLedger, ArmWay, Conflict, LaneMemory, Turnstile, TurnstileStatus
 from storage.spool import Spool
 
 TRIES = 12  # as patient as a Modbus library by default: 3 s, four times
@@ -115,6 +115,9 @@ class _RepeatingTurnstile:
             except TurnstileUnreachable:
                 await asyncio.sleep(AGAIN_S)
         await self._turnstile.pulse_entry()
+
+    async def turn(self, way: ArmWay) -> None:
+        await self._turnstile.turn(way)
 
     async def show(self, indicator: str) -> None:
         await self._turnstile.show(indicator)

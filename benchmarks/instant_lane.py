@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 
 from resort.clock import Clock
-from resort.ports import Sighting, Turnstile, TurnstileStatus
+from resort.ports import ArmWay, Sighting, Turnstile, TurnstileStatus
 
 
 class InstantArm:
@@ -32,6 +32,9 @@ class InstantArm:
         """Unlock and turn at once."""
         self._counter_in += 1
 
+    async def turn(self, way: ArmWay) -> None:
+        """It has no other way."""
+
     async def show(self, indicator: str) -> None:
         """Nobody looks."""
 
@@ -50,6 +53,7 @@ class WatchedArm:
         self._admitted = False
         self.status = inner.status
         self.pulse_entry = inner.pulse_entry
+        self.turn = inner.turn
 
     async def show(self, indicator: str) -> None:
         """Pass it on and look at it."""

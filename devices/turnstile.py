@@ -11,8 +11,8 @@ from devices.entry_order import entry_giver, read_block
 from devices.modbus_bus import BusRegistry, UnitHandle, parse_bus
 from devices.profile import INDICATORS, Point, ReadBlock, TurnstileProfile, plan_reads
 from devices.wide_counter import WideCounter
-from resort.errors import Invalid
-from resort.ports import TurnstileStatus
+from resort.errors import Invalid, TurnstileUnreachable
+from resort.ports import ArmWay, TurnstileStatus
 from resort.site import TurnstileSite
 
 
@@ -90,6 +90,13 @@ class ModbusTurnstile:
         """Give the order exactly once. After an error it may or may not have happened, and the counter tells; with `sent` False
         it certainly did not: it never left, or the controller refused it."""
         await self._entry.give()
+
+    async def turn(self, way: ArmWay) -> None:
+        """Write how the arm is to be set; the same again changes nothing."""
+        mode = self._profile.commands.direction
+        if mode is None:
+            raise TurnstileUnreachable(f"Turnstile unit {self._handle.unit}", "its profile has no direction", sent=False)
+        await self._handle.transact(WriteSingleRegisterRequest(address=mode.address, registers=[mode.values[way]]))
 
     async def show(self, indicator: str) -> None:
         """Set the lamp to `idle`, `go` or `refused`; nothing happens without a lamp. Raises Invalid on another word."""

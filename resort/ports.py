@@ -44,6 +44,9 @@ class TurnstileStatus(msgspec.Struct, frozen=True, gc=False):
     firmware: int
 
 
+ArmWay = Literal["entry", "exit_only"]  # a pulse unlocks the way in · pulses for entry are ignored
+
+
 class Turnstile(Protocol):
     """One turnstile. Calls raise TurnstileUnreachable, and are never retried by the driver."""
 
@@ -53,6 +56,10 @@ class Turnstile(Protocol):
 
     async def pulse_entry(self) -> None:
         """Unlock the arm for one entry. On an error the pulse may or may not have happened."""
+        ...
+
+    async def turn(self, way: ArmWay) -> None:
+        """Set which way the arm can be unlocked; the way out stays free. Idempotent."""
         ...
 
     async def show(self, indicator: str) -> None:

@@ -107,6 +107,7 @@ class LaneSite(Strict, frozen=True):
     turnstile: TurnstileSite
     camera: CameraSite
     direction: Direction = "entry"  # at an exit a code is only noted: its arm turns freely whatever is decided
+    reversible: bool = False  # an entry that can be ordered to lead out; its turnstile profile needs `commands.direction`
     speaker: SpeakerSite = SpeakerSite()
     lamp: LampSite | None = None
     faces: FaceUse = "off"  # needs `faces` of the site, and a camera
@@ -123,6 +124,7 @@ class GateSite(Strict, frozen=True):
     lanes: list[LaneSite]
     zone: str = ""  # the zone it leads into (an id of `zones`)
     lift: str = ""  # the lift it belongs to; passes of one ticket at one lift have a least interval
+    leaving: str = ""  # a people sensor whose `waiting` are those who want to leave by it; reversible lanes go by it
     hours: "HoursSite | None" = None  # when it is open to guests; only told, by the public status
 
 
@@ -168,6 +170,7 @@ class LaneLimits(Strict, frozen=True):
     repeat_code_ms: int = 2_500  # the same code held up again within this is not a new scan
     unreadable_after_ms: int = 1_800  # something is held up but nothing can be read for this long
     poll_idle_ms: int = 120  # status reads while nobody is admitted; plus a time-out: how late a silent turnstile is noticed
+    clearance_ms: int = 10_000  # a reversible lane lets nobody new in for so long before its arm is turned
     poll_active_ms: int = 40  # and while a grant waits for its rotation
     inbox_size: int = 16  # scans waiting at one lane before it answers "busy"
     conflict_tries: int = 5  # decide again at most this often when the ticket changed meanwhile

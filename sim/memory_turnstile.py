@@ -3,7 +3,7 @@
 from typing import Literal
 
 from resort.errors import Invalid, TurnstileUnreachable
-from resort.ports import TurnstileStatus
+from resort.ports import ArmWay, TurnstileStatus
 from sim.turnstile import INDICATORS, SimTurnstile
 
 _PART = "Turnstile in memory"
@@ -45,6 +45,11 @@ class MemoryTurnstile:
             self.model.pulse_entry()
         if fate != "done":
             raise TurnstileUnreachable(_PART, "no answer within 300 ms")
+
+    async def turn(self, way: ArmWay) -> None:
+        """Set the steel's way."""
+        self._check()
+        self.model.exit_only = way == "exit_only"
 
     async def show(self, indicator: str) -> None:
         """Set the lamp."""

@@ -7,9 +7,9 @@
                           │  └────── arm_turned · arm_relocked · pulse_unsent · outcome_unknown ────────────┤
                           └─────────────────────────────────────────────────────────────────────────────────┘
 
-The cycle above is a table. Beside it stand lasting facts (mode, policy, link to the turnstile, fault, fire release); what a
-console calls the lane's state is derived from both. What is looked up and weighed is in `lane_scan.py`, what becomes of a grant
-in `lane_passage.py`, what staff order in `lane_staff.py`, lanes that people leave by in `lane_exit.py`.
+The cycle above is a table. Beside it stand lasting facts (mode, policy, link to the turnstile, fault, fire release, the
+arm's way); a console's state is derived from both. What is weighed is in `lane_scan.py`, what becomes of a grant in
+`lane_passage.py`, what staff order in `lane_staff.py`, lanes that people leave by in `lane_exit.py`, `lane_way.py`.
 
 A face is compared once all other rules admit (`lane_face.py`). A party passes person by person: when one has turned the arm,
 the ticket is found and decided on again for the next, who has a grant, a compare-and-set and a pulse of his own.
@@ -52,11 +52,13 @@ from resort.access.lane_messages import (
     TicketFound,
     TurnstileLost,
     TurnstileSeen,
+    WayTold,
 )
 from resort.access.lane_passage import OpenGrant, PassageWatch
 from resort.access.lane_scan import HeldScan
 from resort.access.lane_settings import LaneSettings
 from resort.access.lane_staff import StaffDesk
+from resort.access.lane_way import LaneWay
 from resort.access.reasons import Reason
 from resort.access.rules import NOBODY_ELSE
 from resort.access.usage import use
@@ -85,7 +87,8 @@ class LaneMachine:
         self._lamp = LaneLamp()
         self._faces = FaceGuard(settings)
         self._staff = StaffDesk(self._journal, settings.direction)
-        self._exit = ExitDesk(settings, keys, ids, self._journal, self._lamp) if settings.direction == "exit" else None
+        self._way = LaneWay(reversible=settings.reversible, clearance_ms=settings.limits.clearance_ms)
+        self._exit = ExitDesk(settings, keys, ids, self._journal, self._lamp)
         self._cycle = LaneCycle(settings.lane_id)
         self._watch = PassageWatch(self._journal, settings.limits.passage_timeout_ms)
         self._link_detail = "not yet reached"
@@ -111,9 +114,9 @@ class LaneMachine:
 
     @property
     def lasting_state(self) -> str:
-        """`starting`, `released`, `faulted`, `closed` or `ready`: what holds whatever guest comes."""
+        """`starting`, `released`, `faulted`, `closed`, `exit` or `ready`: what holds whatever guest comes."""
         starting = self.cycle is Cycle.STARTING and not self._lost_before_reached
-        return lasting_state(self.status, self.mode, starting=starting)
+        return lasting_state(self.status, self.mode, starting=starting, way_set=self._way.is_set(self.mode))
 
     def forget_next(self) -> None:
         """Serve nobody after the present guest, neither a code that is held up nor the rest of a party: the lane is stopped."""
@@ -123,8 +126,7 @@ class LaneMachine:
     def use_keys(self, keys: SiteKeys) -> None:
         """Verify codes with these keys from now on."""
         self._keys = keys
-        if self._exit is not None:
-            self._exit.use_keys(keys)
+        self._exit.use_keys(keys)
 
     def validate(self) -> None:
         """Assert what ties the fields together; for tests and rehearsal."""
@@ -160,18 +162,16 @@ class LaneMachine:
                 return self._weigh(now)
             case GrantStored():
                 return self._on_stored(now)
-            case PulseAcknowledged():
-                return self._on_acknowledged(stimulus.acknowledged)
-            case PulseUnconfirmed():
-                return self._on_unconfirmed(stimulus, now)
+            case PulseAcknowledged() | PulseUnconfirmed():
+                return self._on_pulsed(stimulus, now)
             case LedgerFailed():
                 return self._on_ledger_failed(stimulus.reason, now)
             case TurnstileLost():
                 return self._on_lost(stimulus.detail)
             case StaffOrder():
                 return self._on_order(stimulus, now)
-            case ModeOrdered() | PolicyOrdered():
-                self._on_wish(stimulus)
+            case ModeOrdered() | PolicyOrdered() | WayTold():
+                self._on_wish(stimulus, now)
             case Started():
                 self._on_started(stimulus)
             case _:
@@ -201,6 +201,7 @@ class LaneMachine:
     def _on_lost(self, detail: str) -> list[Command]:
         self.status, self._link_detail = None, detail
         self._watch.arm.lost()
+        self._way.lost()
         self._lost_before_reached = self.cycle is Cycle.STARTING
         return []
 
@@ -218,14 +219,15 @@ class LaneMachine:
             commands.append(AppendEvent(told.uncontrolled))
         if opened is not None and told.trigger == "arm_turned":
             commands += self._follow(opened, now)
+        commands += self._way.look(self.mode, now, idle=self.cycle is Cycle.IDLE)
         return commands + self._lamp.look(now)
 
     # ---- the scan
 
     def _on_sighting(self, sighting: Sighting, now: Moment) -> list[Command]:
-        if self._exit is not None:
-            return self._exit.pass_by(sighting, now)
         state = self.lasting_state
+        if "exit" in (self.settings.direction, state):
+            return self._exit.pass_by(sighting, now)
         if state in ("starting", "released"):
             return []  # nothing to decide: not ready, or everybody may go
         if self.cycle is not Cycle.IDLE:
@@ -314,17 +316,14 @@ class LaneMachine:
             commands.append(SettleGrant(self._journal.released(grant, Latency(), now)))
         return commands
 
-    def _on_acknowledged(self, acknowledged: Moment) -> list[Command]:
-        if not self._watch.acknowledged(acknowledged):
-            raise self._cycle.impossible("PulseAcknowledged")
-        return []
-
-    def _on_unconfirmed(self, failed: PulseUnconfirmed, now: Moment) -> list[Command]:
-        if self._watch.open is None:
-            raise self._cycle.impossible(type(failed).__name__)
-        self.status = None
-        self._link_detail = failed.detail
-        if isinstance(failed, PulseUncertain):
+    def _on_pulsed(self, told: PulseAcknowledged | PulseUnconfirmed, now: Moment) -> list[Command]:
+        confirmed = isinstance(told, PulseAcknowledged) and self._watch.acknowledged(told.acknowledged)
+        if confirmed:
+            return []
+        if self._watch.open is None or isinstance(told, PulseAcknowledged):
+            raise self._cycle.impossible(type(told).__name__)
+        self.status, self._link_detail = None, told.detail
+        if isinstance(told, PulseUncertain):
             return []  # the counter will tell
         closed = self._close("pulse_unsent", self._watch.not_pulsed(now), now)
         # The lamp comes last: its line is away, and nobody shall hear of that later because of it.
@@ -340,8 +339,11 @@ class LaneMachine:
 
     # ---- staff
 
-    def _on_wish(self, ordered: ModeOrdered | PolicyOrdered) -> None:
-        if isinstance(ordered, ModeOrdered):
+    def _on_wish(self, ordered: ModeOrdered | PolicyOrdered | WayTold, now: Moment) -> None:
+        if isinstance(ordered, WayTold):
+            self._way.told(ordered)
+        elif isinstance(ordered, ModeOrdered):
+            self._way.ordered(self.mode, ordered.mode, now)
             self.mode = ordered.mode
         else:
             self.admits = ordered.admits
@@ -371,7 +373,7 @@ class LaneMachine:
     def _tell_state(self, now: Moment) -> list[Command]:
         """One event per edge of the lasting state."""
         state = self.lasting_state
-        self.detail = described(state, self.status, self._link_detail)
+        self.detail = described(state, self.status, self._link_detail, self._way.detail(self.mode))
         if state in (self._told_state, "starting"):
             return []
         self._told_state = state

@@ -10,11 +10,11 @@ from resort.clock import Moment
 from resort.face_rules import FaceDecision
 from resort.ids import GrantId, ScanId, TicketId
 from resort.messages import DecidedBy, GrantAnnulled, GrantIssued, GrantOutcome, JournalEvent, TicketExited
-from resort.ports import LaneMemory, Sighting, TurnstileStatus
+from resort.ports import ArmWay, LaneMemory, Sighting, TurnstileStatus
 from resort.site import LaneClass
 from resort.texts import Text
 
-LaneMode = Literal["open", "closed"]
+LaneMode = Literal["open", "closed", "exit"]  # exit: a reversible lane that people leave by
 Lamp = Literal["idle", "go", "refused"]
 
 
@@ -116,8 +116,24 @@ class TurnstileLost(Stimulus, frozen=True):
     detail: str
 
 
+class WayTold(Stimulus, frozen=True):
+    """Base of the answers to `SetWay`."""
+
+
+class WaySet(WayTold, frozen=True):
+    """The turnstile confirmed how its arm is set."""
+
+    way: ArmWay
+
+
+class WayNotSet(WayTold, frozen=True):
+    """It did not."""
+
+    detail: str
+
+
 class ModeOrdered(Stimulus, frozen=True):
-    """Staff or the orchestrator want the lane open or closed."""
+    """Staff or the orchestrator want the lane open, closed, or to lead out."""
 
     mode: LaneMode
 
@@ -224,6 +240,12 @@ class StoreGrant(Command, frozen=True):
 
 class PulseTurnstile(Command, frozen=True):
     """Unlock the arm once, never again; answer with `PulseAcknowledged`, `PulseUncertain` or `PulseUnsent`."""
+
+
+class SetWay(Command, frozen=True):
+    """Set the arm of a reversible lane; answer with `WaySet` or `WayNotSet`."""
+
+    way: ArmWay
 
 
 class ShowLamp(Command, frozen=True):

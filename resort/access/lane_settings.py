@@ -22,6 +22,7 @@ class LaneSettings(msgspec.Struct, frozen=True):
     faces: FaceUse = "off"
     face_away: FaceAwayPolicy = "admit"
     look_s: int = 20  # how long staff may confirm a face
+    reversible: bool = False
 
     @property
     def gate(self) -> GateRules:
@@ -43,4 +44,5 @@ def lane_settings(site: Site, gate: GateSite, lane: LaneSite) -> LaneSettings:
         lane.faces if site.faces is not None else "off",
         faces.when_away,
         faces.look_s,
+        lane.reversible,
     )

@@ -70,7 +70,7 @@ class StaffDesk:
             if cycle is Cycle.AWAITING_PASSAGE:
                 return Reason.GRANT_OPEN  # it settles itself
             return None if self._last is not None else Reason.NOTHING_TO_ANNUL
-        if self._direction == "exit":
+        if "exit" in (self._direction, lasting_state):
             return Reason.EXIT_LANE
         if lasting_state == "released":
             return Reason.LANE_RELEASED

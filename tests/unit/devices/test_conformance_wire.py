@@ -16,7 +16,7 @@ from devices.profile import TurnstileProfile, load_profile
 from devices.turnstile import StatusPlan, open_turnstile
 from resort.clock import SystemClock
 from resort.errors import TurnstileUnreachable
-from resort.ports import Turnstile, TurnstileStatus
+from resort.ports import ArmWay, Turnstile, TurnstileStatus
 from resort.site import TurnstileSite
 from sim.rtu_server import RtuTcpServer
 from sim.turnstile import SimTurnstile
@@ -45,6 +45,9 @@ class Gullible:
 
     async def pulse_entry(self) -> None:
         await self._ask(bytes.fromhex("05 0000 FF00"))
+
+    async def turn(self, way: ArmWay) -> None:
+        return
 
     async def show(self, indicator: str) -> None:
         return
@@ -81,6 +84,9 @@ class Insistent:
         except TurnstileUnreachable as error:
             await self._again()
             raise error
+
+    async def turn(self, way: ArmWay) -> None:
+        await self._driver.turn(way)
 
     async def show(self, indicator: str) -> None:
         await self._driver.show(indicator)
