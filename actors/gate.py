@@ -69,6 +69,7 @@ class LaneStanding(msgspec.Struct, frozen=True):
     busy: bool = False  # a guest is being served
     spared: bool = False  # closed by the orchestrator, for now; `mode` is what the lane obeys
     wanted: str = "open"  # what staff want
+    orders: str = "open"  # what the gate asks of it: what staff want, but for a spared lane
     admits: frozenset[LaneClass] = frozenset()  # whose tickets it admits besides its own
 
 
@@ -99,6 +100,7 @@ class GateActor:
         self._admits: dict[str, frozenset[LaneClass]] = {}
         self._ids = RandomIds()
         site_lanes = [lane for gate in hosting.site.gates if gate.id == hosting.gate_id for lane in gate.lanes]
+        self._reversible = {str(lane.id) for lane in site_lanes if lane.reversible}
         self._spared = SparedLanes({str(lane.id): lane_kind(lane) for lane in site_lanes if lane.direction == "entry"})
         self._unwritten: list[StaffActed] = []  # lanes that opened by themselves, not in SQL yet
 
@@ -157,33 +159,35 @@ class GateActor:
         return [self._standing(lane_id, tick) for lane_id in self._hosts]
 
     async def order_mode(self, lane_id: str, mode: LaneMode, ordered_by: str, note: str = "") -> None:
-        """Store the wanted mode, then tell the lane. Raises NotFound, DatabaseUnavailable."""
+        """Store the wanted mode, then tell the lane. Raises NotFound, DatabaseUnavailable, WrongState: it cannot lead out."""
         self._check_lane(lane_id)
+        self._check_way(lane_id, mode)
         acted = self._acted(lane_id, ordered_by, "mode", note, mode)
         await self._orders.set_mode(lane_id, mode, ordered_by, acted.at, acted)
         self._wanted[lane_id] = mode
         self._spared.free(lane_id)
         await self._tell_lane(lane_id, "order_mode", mode)
 
-    async def spare_lane(self, lane_id: str, note: str) -> None:
-        """Keep a lane closed for the orchestrator, as long as `renew_spared` names it at least once a minute; what staff want
-        stays as it is. Raises NotFound, DatabaseUnavailable, or WrongState: not the last open lane of its kind, nor with a
-        guest in it."""
+    async def spare_lane(self, lane_id: str, note: str, mode: LaneMode = "closed") -> None:
+        """Keep a lane closed for the orchestrator (`exit`: let it lead out), as long as `renew_spared` names it at least once a
+        minute; what staff want stays as it is. Raises NotFound, DatabaseUnavailable, or WrongState: not the last open lane of
+        its kind, nor with a guest in it, nor out where it is not reversible."""
         self._check_lane(lane_id)
+        self._check_way(lane_id, mode)
         now = self._clock.now()
         report = self._heard[lane_id][0] if lane_id in self._heard else None
         busy = report is None or report.busy or bool(report.waiting)
         why = self._spared.why_not(lane_id, self._states(now.tick_ns), busy=busy)
         if why:
             raise WrongState(f"lane {lane_id}", f"not to be spared ({why})", "close")
-        self._spared.spare(lane_id, now.tick_ns)  # before anything is awaited: nobody else may count on this lane now
+        self._spared.spare(lane_id, now.tick_ns, mode)  # before anything is awaited: nobody else may count on this lane now
         try:
-            await self._orders.note(self._acted(lane_id, BY_ORCHESTRATOR, "mode", note, "closed"))
+            await self._orders.note(self._acted(lane_id, BY_ORCHESTRATOR, "mode", note, mode))
         except DatabaseUnavailable:
             self._spared.free(lane_id)
             raise
         if lane_id in self._spared:
-            await self._tell_lane(lane_id, "order_mode", "closed")
+            await self._tell_lane(lane_id, "order_mode", mode)
 
     async def open_spared(self, lane_id: str, note: str) -> None:
         """Open a lane that was spared; one that was not stays as it is. Needs no SQL: the journal hears of it once it can."""
@@ -279,7 +283,7 @@ class GateActor:
     # ---- inside
 
     def _take_orders(self, orders: LaneOrders) -> None:
-        self._wanted = {lane_id: "closed" if orders.modes.get(lane_id) == "closed" else "open" for lane_id in self._hosts}
+        self._wanted = {lane_id: self._kept_mode(lane_id, orders.modes.get(lane_id)) for lane_id in self._hosts}
         self._admits = {lane_id: orders.policies[lane_id] for lane_id in self._hosts if lane_id in orders.policies}
 
     async def _reread_orders(self) -> None:
@@ -295,7 +299,13 @@ class GateActor:
 
     def _modes(self) -> dict[str, LaneMode]:
         """What lanes are to do: what staff want, but for spared lanes."""
-        return {lane_id: "closed" if lane_id in self._spared else mode for lane_id, mode in self._wanted.items()}
+        return {lane_id: self._spared.mode(lane_id) or mode for lane_id, mode in self._wanted.items()}
+
+    def _kept_mode(self, lane_id: str, mode: str | None) -> LaneMode:
+        """A mode that was stored: a lane that is reversible no more is an entry again."""
+        if mode == "exit" and lane_id in self._reversible:
+            return "exit"
+        return "closed" if mode == "closed" else "open"
 
     def _states(self, tick_ns: int) -> dict[str, str]:
         """The lanes' states as far as they may be counted on."""
@@ -305,6 +315,10 @@ class GateActor:
     def _check_lane(self, lane_id: str) -> None:
         if lane_id not in self._hosts:
             raise NotFound("lane", lane_id)
+
+    def _check_way(self, lane_id: str, mode: LaneMode) -> None:
+        if mode == "exit" and lane_id not in self._reversible:
+            raise WrongState(f"lane {lane_id}", "not reversible", "lead out")
 
     async def _tell_lane(self, lane_id: str, method: str, wanted: object) -> None:
         try:
@@ -351,5 +365,6 @@ class GateActor:
             busy=report.busy,
             spared=lane_id in self._spared,
             wanted=self._wanted[lane_id],
+            orders=self._spared.mode(lane_id) or self._wanted[lane_id],
             admits=self._admits.get(lane_id, frozenset()),
         )

@@ -1,4 +1,5 @@
-"""Lanes that the orchestrator keeps closed because fewer do: a lease that lapses by itself, beside what staff ordered. Pure.
+"""Lanes that the orchestrator keeps closed because fewer do, or lets lead out: a lease that lapses by itself, beside what staff
+ordered. Pure.
 
 A spared lane opens again when nobody renews the lease, when no other lane of its kind serves at the gate, when staff order
 anything of it, and when the gate restarts, which remembers none. So the orchestrator's loss costs guests nothing.
@@ -6,6 +7,7 @@ anything of it, and when the gate restarts, which remembers none. So the orchest
 
 from collections.abc import Mapping
 
+from resort.access.lane_messages import LaneMode
 from resort.site import LaneSite
 from resort.site_board import UNSERVED
 
@@ -20,6 +22,7 @@ class SparedLanes:
     def __init__(self, kinds: Mapping[str, str]) -> None:
         self._kinds = dict(kinds)
         self._renewed_ns: dict[str, int] = {}
+        self._modes: dict[str, LaneMode] = {}
 
     def __contains__(self, lane_id: str) -> bool:
         return lane_id in self._renewed_ns
@@ -36,9 +39,13 @@ class SparedLanes:
             return "no other lane of its kind serves at this gate"
         return ""
 
-    def spare(self, lane_id: str, tick_ns: int) -> None:
-        """From now on, as long as it is renewed."""
-        self._renewed_ns[lane_id] = tick_ns
+    def spare(self, lane_id: str, tick_ns: int, mode: LaneMode = "closed") -> None:
+        """From now on, as long as it is renewed; `exit`: it leads out."""
+        self._renewed_ns[lane_id], self._modes[lane_id] = tick_ns, mode
+
+    def mode(self, lane_id: str) -> LaneMode | None:
+        """What a spared lane does; None for one that is not."""
+        return self._modes[lane_id] if lane_id in self._renewed_ns else None
 
     def renew(self, lane_ids: frozenset[str], tick_ns: int) -> None:
         """These are still not needed; others lapse."""

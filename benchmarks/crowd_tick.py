@@ -28,7 +28,7 @@ NAME = Text("门", "Gate")
 class _NoGates:
     """Obeys and does nothing."""
 
-    async def spare(self, lane_id: str, note: str) -> None:
+    async def spare(self, lane_id: str, note: str, *, leads_out: bool = False) -> None:
         """Nothing."""
 
     async def open(self, lane_id: str, note: str, *, spared: bool) -> None:

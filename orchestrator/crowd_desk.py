@@ -18,6 +18,7 @@ from orchestrator.crowd_senses import ANYWHERE, CrowdSenses, is_known
 from orchestrator.crowd_view import Advice, Policy, View
 from orchestrator.gate_sense import GateEstimate, LaneNews
 from orchestrator.lane_keeper import STANDARD, LaneKeeper, Wanted
+from orchestrator.lane_turning import lane_turners
 from resort.alarm_levels import SensorSight
 from resort.clock import Clock, Moment
 from resort.crowd import (
@@ -45,8 +46,8 @@ _log = logging.getLogger("snowgate.crowd")
 class CrowdGates(Protocol):
     """What can be done at gates. Raises SnowgateError; whatever fails is proposed again if it is still wanted."""
 
-    async def spare(self, lane_id: str, note: str) -> None:
-        """Close a lane for as long as `renew` names it. Raises WrongState where guests still need it."""
+    async def spare(self, lane_id: str, note: str, *, leads_out: bool = False) -> None:
+        """Close a lane, or let it lead out, for as long as `renew` names it. Raises WrongState where guests still need it."""
         ...
 
     async def open(self, lane_id: str, note: str, *, spared: bool) -> None:
@@ -80,6 +81,7 @@ class CrowdDesk:
         self.mode: CrowdMode = site.crowd.mode
         self.senses = CrowdSenses(site)
         self._keepers = {str(gate.id): LaneKeeper(str(gate.id), site.crowd) for gate in site.gates}
+        self._turners = lane_turners(site)
         self._policy: Policy = Sighted(Steady(POLICIES[site.crowd.policy]), site.crowd.blind_s)
         self._advice: Advice | None = None
         self._proposals: dict[tuple[str, str, str], tuple[ProposalView, Wanted]] = {}
@@ -181,7 +183,12 @@ class CrowdDesk:
         wishes = []
         for gate_id, keeper in self._keepers.items():
             left_alone = self._alone_at(now)
-            wishes += keeper.look(now_s, self.senses.estimate(gate_id, now_s), self.senses.lanes(gate_id), left_alone)
+            estimate, lanes = self.senses.estimate(gate_id, now_s), self.senses.lanes(gate_id)
+            wishes += keeper.look(now_s, estimate, lanes, left_alone)
+            turner = self._turners.get(gate_id)
+            if turner is not None:
+                leaving = self.senses.leaving(gate_id, self._settings.blind_s)
+                wishes += turner.look(now_s, estimate, leaving, lanes, left_alone)
         return wishes
 
     def _propose(self, wishes: Sequence[Wanted], now: Moment) -> None:
@@ -220,10 +227,10 @@ class CrowdDesk:
         lane_id = wanted.lane_id
         lane = next((lane for lane in self.senses.lanes(wanted.gate_id) if lane.lane_id == lane_id), None)
         match wanted.wish:
-            case "open_lane":
+            case "open_lane" | "turn_lane_in":
                 await self._gates.open(lane_id, note, spared=lane is not None and lane.spared)
-            case "close_lane":
-                await self._gates.spare(lane_id, note)
+            case "close_lane" | "turn_lane_out":
+                await self._gates.spare(lane_id, note, leads_out=wanted.wish == "turn_lane_out")
             case "share_fast_lane" | "keep_fast_lane":
                 if lane is None:
                     raise Unavailable(f"Lane {lane_id}", "nothing is heard of it")

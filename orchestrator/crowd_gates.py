@@ -17,9 +17,9 @@ class RayCrowdGates:
     def __init__(self, site: Site) -> None:
         self._gate_of = {str(lane.id): str(gate.id) for gate, lane in site.lanes()}
 
-    async def spare(self, lane_id: str, note: str) -> None:
+    async def spare(self, lane_id: str, note: str, *, leads_out: bool = False) -> None:
         """See `CrowdGates`."""
-        await ask(self._gate(lane_id).spare_lane.remote(lane_id, note), WHAT)
+        await ask(self._gate(lane_id).spare_lane.remote(lane_id, note, "exit" if leads_out else "closed"), WHAT)
 
     async def open(self, lane_id: str, note: str, *, spared: bool) -> None:
         """See `CrowdGates`. A lane that staff closed opens by an order like theirs, which is kept."""

@@ -37,6 +37,8 @@ class CrowdSenses:
         known: list[tuple[str, SignSite | None]] = [(sign.id, sign) for sign in crowd.signs]
         self._signs = known or [(ANYWHERE, None)]
         self._at_signs = {sign.sensor for sign in crowd.signs if sign.sensor}
+        self._leaving = {gate.leaving: str(gate.id) for gate in site.gates if gate.leaving}
+        self._leaves: dict[str, tuple[int, float]] = {}  # who waits to leave, by gate, and how old that is
         self._gates = {gate_id: GateSense(crowd.lane_per_min / 60, crowd.blind_s) for gate_id in self._gate_ids}
         self.tick_s = float(crowd.tick_s)
         self.bins = min(BINS_MAX, ceil(AHEAD_S / self.tick_s))
@@ -72,12 +74,15 @@ class CrowdSenses:
     def see(self, lanes: Mapping[str, Sequence[LaneNews]], sensors: Sequence[SensorSight], now_s: float) -> None:
         """What gates tell of their lanes (none of a gate that does not answer), and every sensor that was heard."""
         for gate_id, gate in self._gates.items():
-            at_gate = [sight for sight in sensors if sight.gate_id == gate_id]
+            at_gate = [sight for sight in sensors if sight.gate_id == gate_id and sight.name not in self._leaving]
             queues = [QueueNews(s.name, s.waiting, s.silent_s) for s in at_gate if s.waiting is not None]
             before = [s for s in at_gate if s.entered is not None and s.name not in self._at_signs]
             entered = [EnteredNews(s.name, s.entered, s.silent_s) for s in before if s.entered is not None]
             entries = [news for news in lanes.get(gate_id, ()) if news.lane_id in self._entries]
             gate.see(entries, now_s, queues, entered)
+        self._leaves = {
+            self._leaving[s.name]: (s.waiting, s.silent_s) for s in sensors if s.name in self._leaving and s.waiting is not None
+        }
         self._counted = {sight.name: sight.entered for sight in sensors if sight.name in self._at_signs}
 
     def foresee(self, outlook: Sequence[OutlookView], now: datetime) -> None:
@@ -88,6 +93,11 @@ class CrowdSenses:
             gate.outlook = (
                 None if view is None else (view.p50 / 4, sqrt(view.p50 / 4 + ((view.p90 - view.p10) / WIDTH / 4) ** 2))
             )
+
+    def leaving(self, gate_id: str, oldest_s: float) -> float | None:
+        """Who waits to leave by that gate; None: no sensor tells, or not of late."""
+        waiting, age_s = self._leaves.get(gate_id, (None, inf))
+        return None if waiting is None or age_s > oldest_s else float(waiting)
 
     def lanes(self, gate_id: str) -> list[LaneNews]:
         """The entry lanes of a gate as they were last told of."""

@@ -78,3 +78,34 @@ def hand_scanner(before_s: float | None, after_s: float) -> Text:
 def no_news() -> Text:
     """Why everything is opened."""
     return Text("收不到此闸口的消息: 全部开放", "Nothing is heard of this gate: every lane opens")
+
+
+def _each(guests: float, lanes: int) -> str:
+    return f"{guests / lanes:.0f}" if lanes else "∞"
+
+
+def pressure(inside_out: float, inward: int, leaving: float, outward: int) -> Text:
+    """Why a reversible lane should change: who waits on either side, and for how many lanes."""
+    return Text(
+        f"进场排队约 {inside_out:.0f} 人 ({inward} 条通道), 离场等候约 {leaving:.0f} 人 ({outward} 条通道)",
+        f"About {inside_out:.0f} guests wait to enter ({inward} lanes), {leaving:.0f} to leave ({outward} lanes)",
+    )
+
+
+def pressure_after(entering: float, inward: int, leaving: float, outward: int) -> Text:
+    """What it comes to after the change."""
+    each_in, each_out = _each(entering, inward), _each(leaving, outward)
+    return Text(
+        f"换向后每条通道: 进场约 {each_in} 人, 离场约 {each_out} 人",
+        f"Guests a lane after the change: about {each_in} to enter, {each_out} to leave",
+    )
+
+
+def nobody_tells_who_leaves() -> Text:
+    """Why a lane that leads out should lead in again."""
+    return Text("不知道有多少人要离场: 通道恢复进场", "Nobody tells how many want to leave: the lane leads in again")
+
+
+def lane_back() -> Text:
+    """What comes of that."""
+    return Text("离场不受影响, 转臂向外始终可通行", "The way out stays free at every lane")

@@ -33,6 +33,8 @@ class LaneNews(NamedTuple):
     busy: bool  # a guest is being served, or stands before the arm
     waiting: int | None  # persons that its approach sensor sees
     admits: frozenset[str] = frozenset()  # classes besides its own
+    leads_out: bool = False  # ordered to lead out, by whomever
+    out: bool = False  # people can leave by it now
 
 
 class QueueNews(NamedTuple):

@@ -115,7 +115,7 @@ class LaneKeeper:
             reason = crowd_texts.more_needed(per_min, estimate.queue, serving, wanted)
             return [Wanted("open_lane", self.gate_id, lane.lane_id, reason, crowd_texts.wait_changes(before, after or 0.0))]
         held = sum(lane.closed for lane in pool)
-        out = sum(not lane.serving and not lane.closed for lane in pool)
+        out = sum(not (lane.serving or lane.closed or lane.leads_out) for lane in pool)
         if not out and not held:
             return []  # as many lanes as there are
         if now_s - (self._short_since_s or 0.0) < self.settings.cool_down_s:

@@ -83,8 +83,10 @@ async def lane_news(site: Site) -> dict[str, list[LaneNews]]:
 
 def lane_told(standing: LaneStanding, lane_class: str) -> LaneNews:
     """A lane that was ordered closed does not serve any more, whatever its last report says."""
-    closed = standing.spared or standing.wanted == "closed"
-    serving = standing.state in SERVING and not closed
+    leads_out = standing.orders == "exit"
+    closed = (standing.spared or standing.wanted == "closed") and not leads_out
+    serving = standing.state in SERVING and not closed and not leads_out
     busy = standing.busy or standing.state == "awaiting_passage"
     admits = frozenset[str](standing.admits)
-    return LaneNews(standing.lane_id, lane_class, serving, closed, standing.spared, busy, standing.waiting, admits)
+    return LaneNews(standing.lane_id, lane_class, serving, closed, standing.spared, busy, standing.waiting, admits,
+                    leads_out, standing.state == "exit")  # fmt: skip

@@ -13,7 +13,7 @@ from resort.ids import GateId
 from resort.texts import Text
 
 CrowdMode = Literal["advise", "confirm", "automatic"]
-Wish = Literal["open_lane", "close_lane", "share_fast_lane", "keep_fast_lane", "ask_staff"]
+Wish = Literal["open_lane", "close_lane", "share_fast_lane", "keep_fast_lane", "turn_lane_out", "turn_lane_in", "ask_staff"]
 Outcome = Literal["done", "failed", "declined", "seen"]
 ModelUse = Literal["arrivals", "scans"]
 BY_ORCHESTRATOR = "orchestrator"  # who acted, in the journal
@@ -47,6 +47,11 @@ class CrowdSite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     human_s: Seconds = 1_800  # a lane that staff ordered, or a proposal that they declined, is left alone for so long
     drain_s: Seconds = 120  # in which a standing queue should be served
     share_fast_s: Seconds = 120  # a wait at the other lanes from which an idle fast lane takes their guests too
+    turn_hold_s: Seconds = 60  # a reversible lane leads one way for so long at least
+    turn_clear_s: Seconds = 15  # after a change no other lane of the gate changes for so long
+    turn_margin: Annotated[float, msgspec.Meta(ge=0, le=1_000)] = (
+        10.0  # guests a lane by which the other side must be worse off
+    )
     fast_wait_s: Seconds = 20  # and the fast lane's own guests should not wait longer than this
 
 

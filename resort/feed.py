@@ -39,7 +39,7 @@ class LaneView(msgspec.Struct, frozen=True):
     gate_id: str
     name: Text
     lane_class: str  # "standard" | "fast"
-    state: str  # "starting" | "ready" | "awaiting_passage" | "closed" | "faulted" | "released" | "unserved"
+    state: str  # "starting" | "ready" | "awaiting_passage" | "closed" | "exit" | "faulted" | "released" | "unserved"
     detail: Text  # why it does not serve; empty when it does
     passages: int  # confirmed entries since the day began at this site
     refusals: int

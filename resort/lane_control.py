@@ -14,7 +14,8 @@ class GateControl(Protocol):
     """
 
     async def set_mode(self, lane_id: str, mode: str, ordered_by: str) -> None:
-        """Order a lane `open` or `closed`; kept over restarts. Raises Invalid."""
+        """Order a lane `open`, `closed`, or to lead out (`exit`, a reversible one); kept over restarts. Raises Invalid,
+        WrongState."""
         ...
 
     async def set_policy(self, lane_id: str, admits: frozenset[LaneClass], ordered_by: str, note: str) -> None:

@@ -40,6 +40,7 @@ def check_site(site: Site) -> Site:
     _check_people(site)
     _check_crowd(site)
     _check_heights(site)
+    _check_reversible(site)
     check_sounds(site)
     check_faces(site)
     return site
@@ -69,6 +70,15 @@ def _check_heights(site: Site) -> None:
             raise InvalidConfig(f"lane {lane.id}", "has a height sensor, and it is an exit, where nobody is looked at")
         if lane.height and not _is_tcp(lane.height):
             raise InvalidConfig(f"lane {lane.id}", "its height sensor needs an address such as tcp://192.168.10.31:2001")
+
+
+def _check_reversible(site: Site) -> None:
+    for gate in site.gates:
+        if gate.leaving and gate.leaving not in site.people:
+            raise InvalidConfig(f"gate {gate.id}", f"there is no people sensor {gate.leaving}")
+        for lane in gate.lanes:
+            if lane.reversible and lane.direction == "exit":
+                raise InvalidConfig(f"lane {lane.id}", "is an exit; a reversible lane is an entry that can lead out")
 
 
 def _is_tcp(url: str) -> bool:

@@ -255,7 +255,7 @@ lane_modes = Table(
     "lane_modes",
     metadata,
     Column("lane_id", String(NAME), primary_key=True),
-    Column("mode", String(ID), nullable=False),  # "open" | "closed"
+    Column("mode", String(ID), nullable=False),  # "open" | "closed" | "exit"
     Column("ordered_by", String(NAME), nullable=False),
     Column("at", UtcDateTime, nullable=False),
 )

@@ -82,7 +82,7 @@ class PaymentAsk(Ask, frozen=True):
 class LaneModeAsk(Ask, frozen=True):
     """Open a lane to guests, or close it. Exit, fire release and power loss never wait for this."""
 
-    mode: Literal["open", "closed"]
+    mode: Literal["open", "closed", "exit"]
 
 
 class CrowdModeAsk(Ask, frozen=True):
@@ -166,7 +166,7 @@ class LaneModeView(msgspec.Struct, frozen=True):
     """The order as accepted; the feed tells when the lane follows."""
 
     lane_id: str
-    mode: Literal["open", "closed"]
+    mode: Literal["open", "closed", "exit"]
 
 
 class ProductView(msgspec.Struct, frozen=True):

@@ -27,7 +27,7 @@ from web_console.routes import Call, Route
 _log = logging.getLogger(__name__)
 
 # Every state a lane can be in (resort/feed.py, LaneView.state): each has a series for each lane, so that none vanishes.
-LANE_STATES = ("starting", "ready", "awaiting_passage", "closed", "faulted", "released", "unserved")
+LANE_STATES = ("starting", "ready", "awaiting_passage", "closed", "exit", "faulted", "released", "unserved")
 FIGURES_LIMIT_S = 2.0
 FaceSource = Callable[[], Awaitable[Sequence[FaceFigures | None]]]
 

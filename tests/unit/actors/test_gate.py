@@ -40,13 +40,14 @@ def report(lane_id: str = "l1") -> LaneReport:
 
 @pytest.fixture
 async def url(tmp_path: Path) -> str:
-    url = f"sqlite:///{tmp_path}/snowgate.db"
+    (tmp_path / "sql").mkdir()
+    url = f"sqlite:///{tmp_path}/sql/snowgate.db"
     await upgrade(url)
     return url
 
 
 def _hosting(url: str, gate_id: str, hosts: dict[str, str]) -> GateHosting:
-    folder = Path(url.removeprefix("sqlite:///")).parent
+    folder = Path(url.removeprefix("sqlite:///")).parent.parent
     return GateHosting(load_site(DEMO), GateId(gate_id), hosts, f"unix://{folder}/nobody.sock", url, "test", str(folder))
 
 
@@ -102,19 +103,17 @@ async def test_a_policy_is_kept_over_a_restart_and_every_order_waits_for_the_jou
 
 
 class _Disk:
-    """The place of a SQLite file, from which SQL can be taken away."""
+    """The folder of a SQLite file, which is taken away in one step: nothing can be opened there, nor made anew meanwhile."""
 
     def __init__(self, url: str) -> None:
-        self._file = Path(url.removeprefix("sqlite:///"))
-        self._away = self._file.with_name("away.db")
+        self._folder = Path(url.removeprefix("sqlite:///")).parent
+        self._away = self._folder.with_name("away")
 
     def take_away(self) -> None:
-        self._file.rename(self._away)
-        self._file.mkdir()  # nothing can be opened there
+        self._folder.rename(self._away)
 
     def bring_back(self) -> None:
-        self._file.rmdir()
-        self._away.rename(self._file)
+        self._away.rename(self._folder)
 
 
 async def test_a_gate_that_starts_while_sql_is_away_serves_by_what_it_knew_and_reads_sql_when_it_is_back(url: str) -> None:

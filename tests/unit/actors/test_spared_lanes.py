@@ -99,6 +99,33 @@ async def test_a_spared_lane_is_closed_while_it_is_renewed_and_both_edges_are_jo
     assert await told(url, 2) == [("orchestrator", "village-2", "closed"), ("orchestrator", "village-2", "open")]
 
 
+async def test_a_reversible_lane_leads_out_on_the_same_lease_and_others_do_not(url: str) -> None:
+    made = hosting(url)
+    lanes = [msgspec.structs.replace(lane, reversible=lane.id == "village-2") for lane in made.site.gates[0].lanes]
+    gates = [msgspec.structs.replace(made.site.gates[0], lanes=lanes), *made.site.gates[1:]]
+    gate = Gate(msgspec.structs.replace(made, site=msgspec.structs.replace(made.site, gates=gates)), ManualClock(AT))
+    await gate.actor.start()
+    await gate.report()
+    with pytest.raises(WrongState, match="not reversible"):
+        await gate.actor.spare_lane("village-3", "many leave", "exit")
+    with pytest.raises(WrongState, match="not reversible"):
+        await gate.actor.order_mode("village-3", "exit", "ann")
+    await gate.actor.spare_lane("village-2", "many leave", "exit")
+    assert (await gate.report())["village-2"] == "exit"
+    (standing,) = [one for one in await gate.actor.standings() if one.lane_id == "village-2"]
+    assert (standing.spared, standing.wanted, standing.orders) == (True, "open", "exit")
+    gate.clock.advance_ms(LEASE_MS + 1)
+    assert (await gate.report())["village-2"] == "open"
+    await gate.actor.order_mode("village-2", "exit", "ann")  # staff: no lease, and kept over a restart
+    gate.clock.advance_ms(10 * LEASE_MS)
+    assert (await gate.report())["village-2"] == "exit"
+    again = Gate(msgspec.structs.replace(made, site=msgspec.structs.replace(made.site, gates=gates)), ManualClock(AT))
+    await again.actor.start()
+    assert (await again.report())["village-2"] == "exit"
+    await again.actor.close()
+    await gate.actor.close()
+
+
 async def test_when_nobody_renews_it_the_lane_opens_by_itself(gate: Gate, url: str) -> None:
     await gate.actor.spare_lane("village-2", "few guests")
     assert await gate.closed() == {"village-2"}

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import struct
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 
 import msgspec
@@ -174,6 +174,21 @@ async def test_counters_have_32_bits(bench: Bench, count: int) -> None:
 async def test_the_lamp_shows_what_it_is_told(bench: Bench, indicator: str) -> None:
     await bench.turnstile.show(indicator)
     assert bench.steel.indicator == (indicator if has_lamp(bench) else "idle")
+
+
+async def test_the_arm_is_turned_where_the_controller_can(bench: Bench) -> None:
+    able = bench.profile is None or bench.profile.commands.direction is not None
+    if not able:
+        with pytest.raises(TurnstileUnreachable, match="no direction") as failed:
+            await bench.turnstile.turn("exit_only")
+        assert not failed.value.sent
+        return
+    for way in ("exit_only", "exit_only", "entry"):
+        await bench.turnstile.turn(way)
+        assert bench.steel.exit_only == (way == "exit_only")
+        with suppress(TurnstileUnreachable):  # some say that they refuse it
+            await bench.turnstile.pulse_entry()
+        assert bench.steel.unlocked == (way == "entry")
 
 
 async def test_an_unknown_lamp_is_refused(bench: Bench) -> None:

@@ -28,18 +28,22 @@ class Gates:
 
     def __init__(self) -> None:
         self.spared: set[str] = set()
+        self.leads_out: set[str] = set()
         self.closed_by_staff: set[str] = set()
         self.renewed: list[str] = []
         self.admits: dict[str, frozenset[LaneClass]] = {}
         self.orders: list[tuple[str, str]] = []
         self.away = False
 
-    async def spare(self, lane_id: str, note: str) -> None:
-        self._order("spare", lane_id)
+    async def spare(self, lane_id: str, note: str, *, leads_out: bool = False) -> None:
+        self._order("turn out" if leads_out else "spare", lane_id)
         self.spared.add(lane_id)
+        if leads_out:
+            self.leads_out.add(lane_id)
 
     async def open(self, lane_id: str, note: str, *, spared: bool) -> None:
         self._order("open", lane_id)
+        self.leads_out.discard(lane_id)
         (self.spared if spared else self.closed_by_staff).discard(lane_id)
 
     async def set_policy(self, lane_id: str, admits: frozenset[LaneClass], note: str) -> None:
