@@ -24,6 +24,10 @@ class RayCrowd:
         act: ActView = await ask(actor(ORCHESTRATOR, WHAT).accept_proposal.remote(proposal_id, by), WHAT)
         return act
 
+    async def order_sign(self, sign_id: str, gate_id: str | None, minutes: int, by: str) -> None:
+        """See the port."""
+        await ask(actor(ORCHESTRATOR, WHAT).order_sign.remote(sign_id, gate_id, minutes, by), WHAT)
+
     async def decline(self, proposal_id: str, by: str) -> ActView:
         """See the port."""
         act: ActView = await ask(actor(ORCHESTRATOR, WHAT).decline_proposal.remote(proposal_id, by), WHAT)

@@ -108,6 +108,11 @@ class OrchestratorActor:
         self._check_begun()
         return await self._crowd.desk.accept(proposal_id, by)
 
+    async def order_sign(self, sign_id: str, gate_id: str | None, minutes: int, by: str) -> None:
+        """Likewise."""
+        self._check_begun()
+        await self._crowd.desk.order_sign(sign_id, gate_id, minutes, by)
+
     async def decline_proposal(self, proposal_id: str, by: str) -> ActView:
         """Likewise."""
         self._check_begun()
@@ -120,6 +125,7 @@ class OrchestratorActor:
         self._crowd.close()
         self._desk.tail.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._crowd.blank()
         await self._ledger.close()
         await self._database.dispose()
 
@@ -140,7 +146,7 @@ class OrchestratorActor:
             detail = f"gates that decide without it: {', '.join(offline)}" if offline else ""
             sight = SiteSight(tail.stream_away_since is None and not offline, problem, detail)
             await self._desk.look([self._judged(seen) for seen in gates if seen.gate.answers or not self._opening], sight,
-                                  self._sensors)  # fmt: skip
+                                  self._sensors, self._crowd.desk.areas)  # fmt: skip
             self._sensors = []  # who is not told of again cannot be seen
             await looking
             self._ticks += 1

@@ -17,6 +17,7 @@ from orchestrator.watch import AlarmBook
 from resort.alarm_levels import LEVEL_KINDS, LevelAlarms, SensorSight, SiteSight
 from resort.alarms import Cause, EventAlarms, kind_of
 from resort.clock import Clock, Moment
+from resort.crowd import AreaView
 from resort.errors import Unavailable
 from resort.ids import IdSource
 from resort.messages import AlarmEvent, AlarmRaised, JournalEvent
@@ -27,6 +28,7 @@ from storage.journal_stream import JournalStream
 ALARMS_BACK = timedelta(days=14)  # an alarm that is open for longer is raised anew when the desk restarts
 EVENTS_BACK = 50_000
 SENSOR_SILENT = "sensor_silent"
+AREA_KINDS = ("area_filling", "area_full")
 Way = Callable[[Sequence[AlarmEvent]], Awaitable[object]]
 _log = logging.getLogger("snowgate.orchestrator")
 
@@ -54,6 +56,7 @@ class AlarmDesk:
         self._lane_ids = {str(lane.id) for _, lane in site.lanes()}
         self._gate_ids = {str(gate.id) for gate in site.gates}
         self._sensors = {f"{SENSOR_SILENT}:{name}" for name in site.people}
+        self._areas = {area.id for area in site.crowd.areas}
         self._store = store
         self._ways = ways
         self._clock = clock
@@ -83,7 +86,13 @@ class AlarmDesk:
             if raised not in known and kind_of(raised.alarm_key) in LEVEL_KINDS:  # told, and not in SQL yet
                 self._resume(raised, now)
 
-    async def look(self, gates: Sequence[SeenGate], site: SiteSight, sensors: Sequence[SensorSight] = ()) -> None:
+    async def look(
+        self,
+        gates: Sequence[SeenGate],
+        site: SiteSight,
+        sensors: Sequence[SensorSight] = (),
+        areas: Sequence[AreaView] = (),
+    ) -> None:
         """Take what is seen now and tell the journal what that changes. What cannot be told waits for the next call."""
         now = self._clock.now()
         for seen in gates:
@@ -92,6 +101,8 @@ class AlarmDesk:
                 self._levels.see_lane(lane, now)
         for sensor in sensors:
             self._levels.see_sensor(sensor, now)
+        for area in areas:
+            self._levels.see_area(area, now)
         self._levels.see_site(site, now)
         causes = [*self._levels.holding(), *self._events.holding(now), *self.scans.holding(now)]
         self._pending += self._book.observe(causes, now)
@@ -155,4 +166,6 @@ class AlarmDesk:
         """Whether the site file still names what the alarm is about."""
         if kind_of(raised.alarm_key) == SENSOR_SILENT:
             return raised.alarm_key in self._sensors
+        if kind_of(raised.alarm_key) in AREA_KINDS:
+            return raised.alarm_key.partition(":")[2] in self._areas
         return raised.lane_id in {"", *self._lane_ids} and raised.gate_id in {"", *self._gate_ids}

@@ -13,17 +13,22 @@ from typing import Protocol
 
 import msgspec
 
+from orchestrator.area_watch import AreaWatches
 from orchestrator.balance import POLICIES, Sighted, Steady
 from orchestrator.crowd_senses import ANYWHERE, CrowdSenses, is_known
 from orchestrator.crowd_view import Advice, Policy, View
 from orchestrator.gate_sense import GateEstimate, LaneNews
 from orchestrator.lane_keeper import STANDARD, LaneKeeper, Wanted
 from orchestrator.lane_turning import lane_turners
+from orchestrator.sign_desk import SignDesk, order_ends
+from orchestrator.sign_displays import Displays, NoDisplays
+from resort.access.service_day import site_day
 from resort.alarm_levels import SensorSight
 from resort.clock import Clock, Moment
 from resort.crowd import (
     BY_ORCHESTRATOR,
     ActView,
+    AreaView,
     CrowdGateView,
     CrowdMode,
     CrowdView,
@@ -32,14 +37,17 @@ from resort.crowd import (
     ProposalView,
     SignView,
 )
-from resort.errors import NotFound, SnowgateError, Unavailable, WrongState
+from resort.errors import Invalid, NotFound, SnowgateError, Unavailable, WrongState
 from resort.ids import EventId, GateId, IdSource, LaneId
 from resort.messages import JournalEvent, StaffActed
+from resort.sign_words import sign_words
 from resort.site import LaneClass, Site
+from resort.texts import Text
 
 ACTS_KEPT = 50
 STAFF_ACTIONS = ("mode", "policy")  # of `StaffActed`, that are orders of staff which nothing overrules
 MODE_ACTION = "crowd_mode"
+SIGN_ACTION = "sign"
 _log = logging.getLogger("snowgate.crowd")
 
 
@@ -70,7 +78,16 @@ Keep = Callable[[CrowdMode], Awaitable[None]]
 class CrowdDesk:
     """`begin` once, `take` events as they come, `tick` with news of gates and sensors; staff may call the rest at any time."""
 
-    def __init__(self, site: Site, gates: CrowdGates, clock: Clock, ids: IdSource, keep: Keep, tell: Tell) -> None:
+    def __init__(
+        self,
+        site: Site,
+        gates: CrowdGates,
+        clock: Clock,
+        ids: IdSource,
+        keep: Keep,
+        tell: Tell,
+        displays: Displays | None = None,
+    ) -> None:
         """`keep` makes the mode outlive this process; `tell` journals what staff ordered. Both raise Unavailable."""
         self._settings = site.crowd
         self._site = site
@@ -82,6 +99,10 @@ class CrowdDesk:
         self.senses = CrowdSenses(site)
         self._keepers = {str(gate.id): LaneKeeper(str(gate.id), site.crowd) for gate in site.gates}
         self._turners = lane_turners(site)
+        self._signs = SignDesk(site.crowd)
+        self._displays = displays or NoDisplays()
+        self.area_watches = AreaWatches(site.crowd)
+        self.areas: list[AreaView] = []
         self._policy: Policy = Sighted(Steady(POLICIES[site.crowd.policy]), site.crowd.blind_s)
         self._advice: Advice | None = None
         self._proposals: dict[tuple[str, str, str], tuple[ProposalView, Wanted]] = {}
@@ -117,12 +138,14 @@ class CrowdDesk:
             self.senses.see(lanes, sensors, now_s)
             self.senses.foresee(outlook, now.at)
             wishes = self._think(now, now_s)
+            self.areas = self.area_watches.see(sensors, self._known, site_day(now.at, self._site), now_s)
             fault = ""
         except Exception as error:  # whatever a rule does on numbers that nobody foresaw, gates go on
             _log.exception("the crowd brain cannot think; every lane opens")
             wishes, self._advice = [], None
             fault = f"It cannot think ({type(error).__name__}); the plain rule holds: every lane opens."
         self._fault, self._looked, self._outlook = fault, now, list(outlook)
+        wishes = [*wishes, *self._look_at_signs(now, now_s)]
         self._propose(wishes, now)
         if self.mode == "automatic":
             for proposal, wanted in list(self._proposals.values()):
@@ -136,12 +159,8 @@ class CrowdDesk:
     async def set_mode(self, mode: CrowdMode, by: str) -> None:
         """See `CrowdControl`."""
         at = self._clock.now().at
-        event = StaffActed(
-            event_id=EventId(self._ids.new("order")), caused_by=by, at=at, gate_id=GateId(""), lane_id=LaneId(""),
-            by=by, action=MODE_ACTION, note="", outcome=mode,
-        )  # fmt: skip
         await self._keep(mode)
-        await self._tell(event)
+        await self._tell(self._acted(at, by, MODE_ACTION, "", mode))
         self.mode = mode
 
     async def accept(self, proposal_id: str, by: str) -> ActView:
@@ -150,6 +169,23 @@ class CrowdDesk:
         if self.mode == "advise":
             raise WrongState("crowd mode", self.mode, "carry a proposal out")
         return await self._carry_out(proposal, wanted, by)
+
+    async def order_sign(self, sign_id: str, gate_id: str | None, minutes: int, by: str) -> None:
+        """See `CrowdControl`."""
+        sign = next((sign for sign in self._settings.signs if sign.id == sign_id), None)
+        if sign is None or sign_id not in self._signs:
+            raise NotFound("sign with a display", sign_id)
+        if gate_id and gate_id not in sign.walk_s:
+            raise Invalid("gate_id", f"that sign names {', '.join(sorted(map(str, sign.walk_s)))} only")
+        now = self._clock.now()
+        await self._tell(
+            self._acted(now.at, by, SIGN_ACTION, sign_id, gate_id or ("" if gate_id is None else "blank"), gate_id)
+        )
+        if gate_id is None:
+            self._signs.release(sign_id)
+        else:
+            self._signs.order(sign_id, gate_id, order_ends(now.at, minutes))
+        self._show(now.tick_ns / 1e9)
 
     async def decline(self, proposal_id: str, by: str) -> ActView:
         """See `CrowdControl`."""
@@ -171,6 +207,7 @@ class CrowdDesk:
             proposals=[proposal for proposal, _ in self._proposals.values()],
             done=list(self._done),
             outlook=self._outlook,
+            areas=self.areas,
         )
 
     # ---- inside
@@ -191,6 +228,38 @@ class CrowdDesk:
                 wishes += turner.look(now_s, estimate, leaving, lanes, left_alone)
         return wishes
 
+    def _known(self, gate_id: str) -> GateEstimate | None:
+        estimate = self.senses.estimate(gate_id, self._clock.now().tick_ns / 1e9)
+        return estimate if is_known(estimate, self._settings.blind_s) else None
+
+    def _look_at_signs(self, now: Moment, now_s: float) -> list[Wanted]:
+        """What displays name follows the advice; without one they go blank."""
+        signs = {view.sign_id: view for view in self._sign_views()}
+        known = {gate_id: self._known(gate_id) for gate_id in self.senses.gate_ids}
+        is_open = {gate_id: estimate is not None and estimate.lanes_open > 0 for gate_id, estimate in known.items()}
+        wishes = self._signs.look(now_s, now.at, self.mode, signs, is_open)
+        self._show(now_s)
+        return wishes
+
+    def _show(self, now_s: float) -> None:
+        texts = {}
+        for sign in self._settings.signs:
+            gate_id = self._signs.names().get(sign.id, "")
+            walk_s = next((seconds for gate, seconds in sign.walk_s.items() if str(gate) == gate_id), None)
+            if walk_s is not None:
+                estimate = self._known(gate_id)
+                texts[sign.id] = sign_words(self._gate_name(gate_id), None if estimate is None else estimate.wait_s, walk_s)
+        self._displays.show(texts)
+
+    def _gate_name(self, gate_id: str) -> Text:
+        return next(gate.name for gate in self._site.gates if gate.id == gate_id)
+
+    def _acted(self, at: datetime, by: str, action: str, note: str, outcome: str, gate_id: str | None = "") -> StaffActed:
+        return StaffActed(
+            event_id=EventId(self._ids.new("order")), caused_by=by, at=at, gate_id=GateId(gate_id or ""), lane_id=LaneId(""),
+            by=by, action=action, note=note, outcome=outcome,
+        )  # fmt: skip
+
     def _propose(self, wishes: Sequence[Wanted], now: Moment) -> None:
         """The proposals are what is wanted now, without what staff declined; one that stays keeps its id."""
         self._declined = {key: until for key, until in self._declined.items() if until > now.at}
@@ -201,7 +270,7 @@ class CrowdDesk:
             known = self._proposals.get(wanted.key)
             proposal = ProposalView(
                 known[0].proposal_id if known else self._ids.new("proposal"), wanted.wish, wanted.gate_id, wanted.lane_id,
-                wanted.reason, wanted.effect, known[0].since if known else now.at,
+                wanted.reason, wanted.effect, known[0].since if known else now.at, wanted.sign_id,
             )  # fmt: skip
             kept[wanted.key] = proposal, wanted
         self._proposals = kept
@@ -237,13 +306,26 @@ class CrowdDesk:
                 rest = frozenset(admitted for admitted in lane.admits if admitted != STANDARD)
                 admits = rest | {STANDARD} if wanted.wish == "share_fast_lane" else rest
                 await self._gates.set_policy(lane_id, msgspec.convert(admits, frozenset[LaneClass]), note)
+            case "name_gate":
+                now_s = self._clock.now().tick_ns / 1e9
+                self._signs.accept(wanted.sign_id, wanted.gate_id, now_s)
+                self._show(now_s)
             case "ask_staff":
                 self._declined[wanted.key] = self._clock.now().at + timedelta(seconds=self._settings.human_s)
 
     def _finish(self, proposal: ProposalView, wanted: Wanted, by: str, outcome: Outcome, detail: str = "") -> ActView:
         self._proposals.pop(wanted.key, None)
         act = ActView(
-            self._clock.now().at, wanted.wish, wanted.gate_id, wanted.lane_id, wanted.reason, wanted.effect, by, outcome, detail
+            self._clock.now().at,
+            wanted.wish,
+            wanted.gate_id,
+            wanted.lane_id,
+            wanted.reason,
+            wanted.effect,
+            by,
+            outcome,
+            detail,
+            wanted.sign_id,
         )
         if outcome != "failed" or not self._done or (self._done[0].detail, self._done[0].lane_id) != (detail, wanted.lane_id):
             self._done.appendleft(act)  # what fails again and again is told once
@@ -296,5 +378,7 @@ class CrowdDesk:
         for sign, shares in zip(self._site.crowd.signs, self._advice.shares, strict=True):
             by_gate = {gate: round(float(share), 3) for gate, share in zip(self.senses.gate_ids, shares, strict=True)}
             named = max(sign.walk_s, key=lambda gate: by_gate.get(str(gate), 0.0))
-            views.append(SignView(sign.id, sign.name, str(named), {gate: share for gate, share in by_gate.items() if share}))
+            shares = {gate: share for gate, share in by_gate.items() if share}
+            names, until = self._signs.names().get(sign.id, ""), self._signs.ordered_until(sign.id)
+            views.append(SignView(sign.id, sign.name, str(named), shares, self._displays.state(sign.id), names, until))
         return views

@@ -13,13 +13,16 @@ from pathlib import Path
 
 import msgspec
 
+from orchestrator.area_watch import AreaCount
 from orchestrator.arrival_outlook import ArrivalOutlook
 from orchestrator.crowd_desk import CrowdDesk
 from orchestrator.crowd_gates import RayCrowdGates
 from orchestrator.sights import lane_news
+from orchestrator.sign_displays import LineDisplays
 from resort.alarm_levels import SensorSight
 from resort.clock import Clock
 from resort.crowd import BY_ORCHESTRATOR, CrowdMode, ModelView
+from resort.errors import DatabaseUnavailable
 from resort.ids import IdSource
 from resort.messages import JournalEvent, StaffActed
 from resort.site import Site
@@ -29,6 +32,7 @@ from storage.site_meta import SiteMeta
 from storage.staff_holds import ordered_by_staff
 
 MODE_KEY = "crowd_mode"
+AREAS_KEY = "crowd_areas"
 OUTLOOK_S = 60.0  # it is asked whether an hour began
 _log = logging.getLogger("snowgate.crowd")
 
@@ -41,7 +45,10 @@ class CrowdRound:
     ) -> None:
         """`models`: where the resort's own demand models lie; None: no model is opened."""
         self._outlook = ArrivalOutlook(site, database, models if site.crowd.forecast == "model" else None)
-        self.desk = CrowdDesk(site, RayCrowdGates(site), clock, ids, self._keep_mode, self._tell)
+        self._displays = LineDisplays(site.crowd)
+        gates = RayCrowdGates(site)
+        self.desk = CrowdDesk(site, gates, clock, ids, self._keep_mode, self._tell, self._displays)
+        self._kept_counts: list[AreaCount] = []
         self._sensors: Sequence[SensorSight] = ()  # as the site's opener told last
         self._told = clock.now()
         self._site = site
@@ -59,6 +66,9 @@ class CrowdRound:
             with contextlib.suppress(msgspec.ValidationError):  # of another version
                 mode = msgspec.convert(kept, CrowdMode)
         self.desk.begin(mode, ordered)
+        with contextlib.suppress(msgspec.ValidationError):  # likewise
+            self.desk.area_watches.begin(msgspec.convert(await self._meta.get(AREAS_KEY) or [], list[AreaCount]))
+        self._displays.start()
 
     @property
     def model_view(self) -> ModelView:
@@ -74,6 +84,7 @@ class CrowdRound:
         while not self._closing.is_set():
             try:
                 await self.desk.tick(await lane_news(self._site), self._sensors_now(), self._outlook.views)
+                await self._keep_counts()
             except Exception:  # the watch beside it has to go on, and so do gates
                 _log.exception("a round of the crowd brain failed")
             with contextlib.suppress(TimeoutError):
@@ -95,10 +106,22 @@ class CrowdRound:
         """Let `run` end after the tick that is under way."""
         self._closing.set()
 
+    async def blank(self) -> None:
+        """Leave no display with old words on it; the last thing after `run` has ended."""
+        await self._displays.close()
+
     def _sensors_now(self) -> list[SensorSight]:
         """What was told, as old as it is by now."""
         since_s = self._clock.now().ms_since(self._told) / 1000
         return [msgspec.structs.replace(sight, silent_s=sight.silent_s + since_s) for sight in self._sensors]
+
+    async def _keep_counts(self) -> None:
+        """What doors counted: an area is as full as before when this process starts again. SQL may be away for now."""
+        counts = self.desk.area_watches.counts
+        if counts != self._kept_counts:
+            with contextlib.suppress(DatabaseUnavailable):
+                await self._meta.put(AREAS_KEY, msgspec.to_builtins(counts))
+                self._kept_counts = counts
 
     async def _keep_mode(self, mode: CrowdMode) -> None:
         await self._meta.put(MODE_KEY, mode)

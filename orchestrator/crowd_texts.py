@@ -109,3 +109,13 @@ def nobody_tells_who_leaves() -> Text:
 def lane_back() -> Text:
     """What comes of that."""
     return Text("离场不受影响, 转臂向外始终可通行", "The way out stays free at every lane")
+
+
+def sign_share(share: float) -> Text:
+    """Why a display should name a gate."""
+    return Text(f"应引导约 {share:.0%} 的客人前往此闸口", f"About {share:.0%} of its guests should take this gate")
+
+
+def sign_effect() -> Text:
+    """What comes of it."""
+    return Text("按指示走的客人, 少等的时间多于多走的时间", "Guests who follow it save more waiting than they walk")

@@ -29,11 +29,12 @@ class Wanted:
     lane_id: str
     reason: Text
     effect: Text
+    sign_id: str = ""
 
     @property
     def key(self) -> tuple[str, str, str]:
         """The same wish again is the same proposal."""
-        return self.wish, self.gate_id, self.lane_id
+        return self.wish, self.gate_id, self.lane_id or self.sign_id
 
 
 @dataclass(slots=True)

@@ -97,4 +97,4 @@ def _sight(seen: SensorReading) -> SensorSight:
     count = seen.count
     if count is None:
         return SensorSight(seen.name, seen.gate_id, seen.silent_s)
-    return SensorSight(seen.name, seen.gate_id, seen.silent_s, count.entered, count.waiting)
+    return SensorSight(seen.name, seen.gate_id, seen.silent_s, count.entered, count.waiting, count.left)

@@ -8,6 +8,7 @@ import msgspec
 
 from resort.alarms import Cause, Evidence
 from resort.clock import Moment
+from resort.crowd import AreaView
 from resort.lane_words import lane_words
 from resort.site import AlarmLimits
 
@@ -20,6 +21,8 @@ LEVEL_KINDS = frozenset(
         "reader_silent",
         "camera_blind",
         "sensor_silent",
+        "area_filling",
+        "area_full",
         "lane_clock",
         "spool_filling",
         "gate_silent",
@@ -69,6 +72,7 @@ class SensorSight(msgspec.Struct, frozen=True):
     silent_s: float
     entered: int | None = None  # persons, as the sensor's newest count has them
     waiting: int | None = None
+    left: int | None = None
 
 
 class _Level(msgspec.Struct):
@@ -138,6 +142,17 @@ class LevelAlarms:
         limit_s = self._limits.sensor_silent_s
         evidence: Evidence = {"silent_s": round(sight.silent_s), "threshold_s": limit_s}
         self._see(Cause(f"sensor_silent:{sight.name}", sight.gate_id, "", evidence), sight.silent_s >= limit_s, now)
+
+    def see_area(self, area: AreaView, now: Moment) -> None:
+        """Take an area as it is seen now; one that is not known stays as it was. A full one is no longer only filling."""
+        evidence: Evidence = {"area": area.name.en, "area_zh": area.name.zh, "limit": area.limit}
+        if area.persons is not None:
+            evidence["persons"] = area.persons
+        if area.full_in_s:
+            evidence["full_in_s"] = round(area.full_in_s)
+        for kind, level in (("area_filling", "filling"), ("area_full", "full")):
+            present = None if area.persons is None else area.level == level
+            self._see(Cause(f"{kind}:{area.area_id}", "", "", evidence), present, now)
 
     def holding(self) -> list[Cause]:
         """What holds now."""

@@ -104,6 +104,8 @@ KINDS: dict[str, Kind] = {
         "warning", Text("摄像头看不清: 镜头脏, 太暗或逆光", "The code camera sees badly: dirty lens, too dark, or glare")
     ),
     "sensor_silent": Kind("info", Text("客流计数器没有数据", "A people sensor sends nothing")),
+    "area_filling": Kind("warning", Text("区域人数接近上限", "An area is filling up: it will soon hold as many as it may")),
+    "area_full": Kind("critical", Text("区域人数已达上限", "An area holds as many persons as it may")),
     "spool_filling": Kind("critical", Text("通道的本地存储将满", "The lane's spool is nearly full")),
     "gate_silent": Kind("critical", Text("闸口程序未响应", "The gate's program does not answer")),
     "gate_cut_off": Kind("critical", Text("闸口断网, 独立判定", "The gate is cut off and decides alone")),

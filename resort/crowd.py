@@ -13,7 +13,11 @@ from resort.ids import GateId
 from resort.texts import Text
 
 CrowdMode = Literal["advise", "confirm", "automatic"]
-Wish = Literal["open_lane", "close_lane", "share_fast_lane", "keep_fast_lane", "turn_lane_out", "turn_lane_in", "ask_staff"]
+Wish = Literal[
+    "open_lane", "close_lane", "share_fast_lane", "keep_fast_lane", "turn_lane_out", "turn_lane_in", "name_gate", "ask_staff"
+]
+DisplayState = Literal["none", "away", "blank", "shows"]
+AreaLevel = Literal["calm", "filling", "full"]
 Outcome = Literal["done", "failed", "declined", "seen"]
 ModelUse = Literal["arrivals", "scans"]
 BY_ORCHESTRATOR = "orchestrator"  # who acted, in the journal
@@ -27,7 +31,24 @@ class SignSite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Text
     walk_s: dict[GateId, Seconds]  # gates that are not listed are never named here
     share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0  # of the guests who come, relative to the other signs
+    display: str = ""  # what shows it to guests, tcp://host:port (docs/devices.md); "": nothing drives a display
     sensor: str = ""  # a people sensor (of `people`) whose `in` counts who passes here
+
+
+class AreaSite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A place that should not hold more than so many persons: the ground before a gate, a hall, a terrace.
+
+    Its persons are those whom `sensors` (of `people`, at all its doors, with `in` and `out`) counted in and not out, and those
+    who stand before `gates`.
+    """
+
+    id: str
+    name: Text
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100_000)]  # persons
+    sensors: list[str] = []
+    gates: list[GateId] = []
+    warn_percent: Annotated[int, msgspec.Meta(ge=10, le=99)] = 80  # of the limit, from which on staff are warned
+    warn_s: Seconds = 600  # or when it would be full within so long, at the pace of the last two minutes
 
 
 class CrowdSite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,12 +62,14 @@ class CrowdSite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     policy: Literal["hedged", "priced", "predictive", "backpressure", "nearest"] = "hedged"  # which gate signs name
     forecast: Literal["model", "trend"] = "model"  # trend: no model is opened, only the last minutes' trend counts
     signs: list[SignSite] = []  # none: nothing is said at signs
+    areas: list[AreaSite] = []  # of which staff are warned before they are full
     blind_s: Seconds = 60  # a gate, or a sensor, that was not heard for so long is not known
     dwell_s: Seconds = 300  # fewer lanes would have to do for so long before one closes
     cool_down_s: Seconds = 60  # between two acts at one gate
     human_s: Seconds = 1_800  # a lane that staff ordered, or a proposal that they declined, is left alone for so long
     drain_s: Seconds = 120  # in which a standing queue should be served
     share_fast_s: Seconds = 120  # a wait at the other lanes from which an idle fast lane takes their guests too
+    sign_dwell_s: Seconds = 120  # a display names a gate for so long at least, unless the gate closes
     turn_hold_s: Seconds = 60  # a reversible lane leads one way for so long at least
     turn_clear_s: Seconds = 15  # after a change no other lane of the gate changes for so long
     turn_margin: Annotated[float, msgspec.Meta(ge=0, le=1_000)] = (
@@ -110,6 +133,7 @@ class ProposalView(msgspec.Struct, frozen=True):
     reason: Text
     effect: Text
     since: datetime
+    sign_id: str = ""  # of the display that should name the gate
 
 
 class ActView(msgspec.Struct, frozen=True):
@@ -124,6 +148,7 @@ class ActView(msgspec.Struct, frozen=True):
     by: str
     outcome: Outcome
     detail: str = ""  # why it failed
+    sign_id: str = ""
 
 
 class SignView(msgspec.Struct, frozen=True):
@@ -133,6 +158,22 @@ class SignView(msgspec.Struct, frozen=True):
     name: Text
     gate_id: str  # the gate to name now
     shares: dict[str, float]
+    display: DisplayState = "none"
+    names: str = ""  # the gate that its display names; "": none
+    ordered_until: datetime | None = None  # staff said so, until then
+
+
+class AreaView(msgspec.Struct, frozen=True):
+    """How full an area is. None: not known now; the level is then the last that was."""
+
+    area_id: str
+    name: Text
+    limit: int
+    level: AreaLevel
+    persons: int | None
+    persons_sd: float | None
+    per_min: float | None  # how fast it fills
+    full_in_s: float | None  # at that pace; None: not soon
 
 
 class CrowdView(msgspec.Struct, frozen=True):
@@ -147,6 +188,7 @@ class CrowdView(msgspec.Struct, frozen=True):
     done: list[ActView]  # the newest first
     outlook: list[OutlookView] = []  # by gate; none while no model speaks
     models: list[ModelView] = []
+    areas: list[AreaView] = []
 
 
 class CrowdControl(Protocol):
@@ -162,6 +204,11 @@ class CrowdControl(Protocol):
 
     async def accept(self, proposal_id: str, by: str) -> ActView:
         """Carry a proposal out. Raises NotFound when it is no longer proposed, WrongState while the mode is `advise`."""
+        ...
+
+    async def order_sign(self, sign_id: str, gate_id: str | None, minutes: int, by: str) -> None:
+        """Let a display name a gate ("": none) for so long, whatever the balancer says; None: as it says again. Raises NotFound
+        for a sign without a display, and Invalid."""
         ...
 
     async def decline(self, proposal_id: str, by: str) -> ActView:

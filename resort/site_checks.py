@@ -39,6 +39,7 @@ def check_site(site: Site) -> Site:
     _check_alarms(site)
     _check_people(site)
     _check_crowd(site)
+    _check_areas(site)
     _check_heights(site)
     _check_reversible(site)
     check_sounds(site)
@@ -62,6 +63,22 @@ def _check_crowd(site: Site) -> None:
             raise InvalidConfig(f"sign {sign.id}", "needs the walks to gates of this site")
         if sign.sensor and sign.sensor not in site.people:
             raise InvalidConfig(f"sign {sign.id}", f"there is no people sensor {sign.sensor}")
+        if sign.display and not _is_tcp(sign.display):
+            raise InvalidConfig(f"sign {sign.id}", "its display needs an address such as tcp://192.168.10.61:2300")
+
+
+def _check_areas(site: Site) -> None:
+    _check_unique("crowd.areas.id", [area.id for area in site.crowd.areas])
+    for area in site.crowd.areas:
+        place = f"area {area.id[:40]}"
+        if not SENSOR_NAME.fullmatch(area.id):
+            raise InvalidConfig(place, "its id is up to 40 letters a to z, digits and dashes")
+        if not area.sensors and not area.gates:
+            raise InvalidConfig(place, "needs people sensors at its doors, or gates before which its guests stand")
+        if set(area.sensors) - set(site.people):
+            raise InvalidConfig(place, f"there is no people sensor {min(set(area.sensors) - set(site.people))}")
+        if set(area.gates) - {gate.id for gate in site.gates}:
+            raise InvalidConfig(place, f"there is no gate {min(set(area.gates) - {gate.id for gate in site.gates})}")
 
 
 def _check_heights(site: Site) -> None:

@@ -85,6 +85,13 @@ class LaneModeAsk(Ask, frozen=True):
     mode: Literal["open", "closed", "exit"]
 
 
+class SignAsk(Ask, frozen=True):
+    """What the display at a sign names for so many minutes: a gate, "" for nothing; null: what the crowd brain says again."""
+
+    gate_id: str | None
+    minutes: Annotated[int, msgspec.Meta(ge=1, le=1_440)] = 30
+
+
 class CrowdModeAsk(Ask, frozen=True):
     """What the crowd brain may do from now on; kept over restarts."""
 

@@ -2,7 +2,7 @@
 
 from resort.crowd import ActView, CrowdControl, CrowdView
 from resort.errors import Unavailable
-from web_console.bodies import CrowdModeAsk
+from web_console.bodies import CrowdModeAsk, SignAsk
 from web_console.callers import CONTROL, STAFF
 from web_console.routes import Call, Route
 from web_console.tickets_api import name_of
@@ -22,6 +22,8 @@ class CrowdApi:
                   "see the gates", answer=CrowdView),
             Route("PUT", "/api/crowd/mode", self.set_mode, CONTROL, "Let the crowd brain advise, ask first, or act by itself",
                   "steer the crowd", body=CrowdModeAsk, answer=CrowdView),
+            Route("PUT", "/api/crowd/signs/{sign_id}", self.order_sign, CONTROL, "Say what a sign's display names, for a time",
+                  "steer the crowd", body=SignAsk, answer=CrowdView),
             Route("POST", f"{proposal}/accept", self.accept, CONTROL, "Carry out what the crowd brain proposes",
                   "steer the crowd", answer=ActView, problems=(409,)),
             Route("POST", f"{proposal}/decline", self.decline, CONTROL, "Leave a proposal alone for a while",
@@ -36,6 +38,12 @@ class CrowdApi:
         """In the name of who ordered it; durable once answered."""
         ask: CrowdModeAsk = call.body
         await self._control.set_mode(ask.mode, name_of(call.caller))
+        return await self._control.view()
+
+    async def order_sign(self, call: Call) -> CrowdView:
+        """Over the crowd brain, until the time is over."""
+        ask: SignAsk = call.body
+        await self._control.order_sign(call.ids["sign_id"], ask.gate_id, ask.minutes, name_of(call.caller))
         return await self._control.view()
 
     async def accept(self, call: Call) -> ActView:

@@ -9,6 +9,7 @@ import pytest
 from orchestrator.crowd_desk import CrowdDesk
 from orchestrator.gate_sense import LaneNews
 from orchestrator.settings import load_site
+from orchestrator.sign_displays import Displays
 from resort.alarm_levels import SensorSight
 from resort.clock import ManualClock
 from resort.crowd import CrowdMode, SignSite
@@ -71,6 +72,11 @@ class Resort:
         self.site = msgspec.structs.replace(site, crowd=crowd)
         self.desk = self.new_desk()
 
+    @property
+    def displays(self) -> Displays | None:
+        """None: the site has none."""
+        return None
+
     def new_desk(self) -> CrowdDesk:
         async def keep(mode: CrowdMode) -> None:
             self.kept.append(mode)
@@ -78,7 +84,7 @@ class Resort:
         async def tell(event: StaffActed) -> None:
             self.told.append(event)
 
-        return CrowdDesk(self.site, self.gates, self.clock, SeededIds("crowd"), keep, tell)
+        return CrowdDesk(self.site, self.gates, self.clock, SeededIds("crowd"), keep, tell, self.displays)
 
     def lanes(self) -> dict[str, Sequence[LaneNews]]:
         told: dict[str, Sequence[LaneNews]] = {}
