@@ -16,7 +16,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 
 from orchestrator.people import SensorReading
 from resort.alarms import KINDS
-from resort.crowd import CrowdControl, ModelView
+from resort.crowd import AreaView, CrowdControl, ModelView
 from resort.errors import SnowgateError
 from resort.figures import FaceFigures, Histogram, SiteFigures
 from resort.ports import FeedSource
@@ -65,6 +65,7 @@ class SiteCollector:
         self.figures: SiteFigures | None = None
         self.faces: Sequence[FaceFigures | None] = ()
         self.models: Sequence[ModelView] = ()
+        self.areas: Sequence[AreaView] = ()
 
     def collect(self) -> Iterator[Metric]:
         """All families; without figures (feed away) only the console's own."""
@@ -83,6 +84,7 @@ class SiteCollector:
         if self.faces:
             yield from _faces(self.faces)
         yield from _models(self.models)
+        yield from _areas(self.areas)
 
     def _site(self, figures: SiteFigures) -> Iterator[Metric]:
         yield _histogram("snowgate_lane_decision_seconds", "Code read to verdict stored.", figures.decision)
@@ -141,16 +143,18 @@ class MetricsPage:
         except (SnowgateError, TimeoutError) as error:
             _log.debug("no figures for this scrape: %r", error)
         faces = await self._faces() if self._faces is not None else ()
-        models = await self._models()
-        self._collector.figures, self._collector.faces, self._collector.models = figures, faces, models
+        models, areas = await self._crowd_figures()
+        self._collector.figures, self._collector.faces = figures, faces
+        self._collector.models, self._collector.areas = models, areas
         return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    async def _models(self) -> Sequence[ModelView]:
+    async def _crowd_figures(self) -> tuple[Sequence[ModelView], Sequence[AreaView]]:
         if self._crowd is not None:
             with contextlib.suppress(SnowgateError, TimeoutError):
                 async with asyncio.timeout(FIGURES_LIMIT_S):
-                    return (await self._crowd.view()).models
-        return ()
+                    view = await self._crowd.view()
+                return view.models, view.areas
+        return (), ()
 
 
 def _webhooks(hooks: list[WebhookFigures]) -> Iterator[Metric]:
@@ -208,6 +212,17 @@ def _models(models: Sequence[ModelView]) -> Iterator[Metric]:
         if view.drift is not None:
             drift.add_metric([view.use, view.model], view.drift)
     yield from (up, drift, drifted)
+
+
+def _areas(areas: Sequence[AreaView]) -> Iterator[Metric]:
+    """How full areas are; one of which nothing is known has its limit only."""
+    persons = GaugeMetricFamily("snowgate_area_persons", "Persons in an area.", labels=["area"])
+    limit = GaugeMetricFamily("snowgate_area_limit_persons", "As many as it should hold.", labels=["area"])
+    for view in areas:
+        limit.add_metric([view.area_id], float(view.limit))
+        if view.persons is not None:
+            persons.add_metric([view.area_id], float(view.persons))
+    yield from (persons, limit)
 
 
 def _by_lane(values: dict[str, int]) -> list[tuple[tuple[str], int]]:

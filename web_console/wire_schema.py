@@ -39,6 +39,7 @@ WIRE_TYPES: tuple[type, ...] = (
     CrowdView,
     ActView,
     bodies.CrowdModeAsk,
+    bodies.SignAsk,
     bodies.AcknowledgeAsk,
     bodies.AcknowledgedView,
     bodies.AlarmList,

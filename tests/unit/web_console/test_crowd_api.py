@@ -35,6 +35,12 @@ class FakeCrowd(Breakable):
         self.orders.append((mode, by))
         self.mode = mode
 
+    async def order_sign(self, sign_id: str, gate_id: str | None, minutes: int, by: str) -> None:
+        self.check()
+        if sign_id != "park":
+            raise NotFound("sign with a display", sign_id)
+        self.orders.append((f"{gate_id} for {minutes}", by))
+
     async def accept(self, proposal_id: str, by: str) -> ActView:
         return self._answer(proposal_id, "accept", by)
 
@@ -78,6 +84,22 @@ async def test_every_staff_member_sees_it_and_control_room_steers_it(
     async with control.put("/api/crowd/mode", json={"mode": "off"}) as answer:
         await assert_problem(answer, 422)
     assert crowd.orders == [("automatic", "cora"), ("accept", "cora")]
+
+
+async def test_the_control_room_says_what_a_display_names(crowd: FakeCrowd, as_staff: AsStaff) -> None:
+    viewer, control = await as_staff("vera"), await as_staff("cora")
+    async with viewer.put("/api/crowd/signs/park", json={"gate_id": "north"}) as answer:
+        await assert_problem(answer, 403)
+    async with control.put("/api/crowd/signs/park", json={"gate_id": "north", "minutes": 5}) as answer:
+        assert answer.status == 200
+    async with control.put("/api/crowd/signs/park", json={"gate_id": None}) as answer:
+        assert answer.status == 200
+    for wrong in ({"gate_id": "north", "minutes": 0}, {}, {"gate_id": 7}):
+        async with control.put("/api/crowd/signs/park", json=wrong) as answer:
+            await assert_problem(answer, 422)
+    async with control.put("/api/crowd/signs/lodge", json={"gate_id": "north"}) as answer:
+        await assert_problem(answer, 404)
+    assert crowd.orders == [("north for 5", "cora"), ("None for 30", "cora")]
 
 
 async def test_anybody_reads_the_public_status_also_while_the_brain_is_away(

@@ -1,13 +1,15 @@
 """`/metrics` is what Prometheus reads: parsed by its own parser, and equal to the feed's figures."""
 
+from collections.abc import Sequence
 from typing import cast
 
 import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from resort.crowd import CrowdControl, CrowdView, ModelView
+from resort.crowd import AreaView, CrowdControl, CrowdView, ModelView
 from resort.figures import FaceFigures, SiteFigures
+from resort.texts import Text
 from tests.unit.web_console.fakes import FakeResort
 from web_console.metrics import ConsoleFigures, MetricsPage
 from web_console.routes import Call
@@ -110,11 +112,11 @@ async def test_a_site_without_faces_has_no_figures_of_them(client: aiohttp.Clien
 class Brain:
     """A crowd brain that is asked how its models stand."""
 
-    def __init__(self, models: list[ModelView]) -> None:
-        self._models = models
+    def __init__(self, models: list[ModelView], areas: Sequence[AreaView] = ()) -> None:
+        self._models, self._areas = models, list(areas)
 
     async def view(self) -> CrowdView:
-        return CrowdView("advise", None, "", [], [], [], [], models=self._models)
+        return CrowdView("advise", None, "", [], [], [], [], models=self._models, areas=self._areas)
 
 
 async def test_learned_models_tell_their_drift_as_soon_as_they_know_it(resort: FakeResort) -> None:
@@ -125,6 +127,19 @@ async def test_learned_models_tell_their_drift_as_soon_as_they_know_it(resort: F
     assert [seen["snowgate_model_up", (("use", use),)] for use in ("arrivals", "scans")] == [1, 0]
     assert [seen["snowgate_model_drifted", (("use", use),)] for use in ("arrivals", "scans")] == [1, 0]
     assert len([name for name, _ in seen if name == "snowgate_model_drift_ratio"]) == 1
+
+
+async def test_areas_tell_how_full_they_are_if_they_know(resort: FakeResort) -> None:
+    name = Text("大厅", "Hall")
+    areas = [
+        AreaView("hall", name, 200, "filling", 163, 2.2, 12.0, 178.0),
+        AreaView("roof", name, 90, "calm", None, None, None, None),
+    ]
+    page = MetricsPage(resort.feed, ConsoleFigures(lambda: 0, lambda: 0), crowd=cast(CrowdControl, Brain([], areas)))
+    seen = samples((await page.scrape(cast(Call, None))).body)
+    assert seen["snowgate_area_persons", (("area", "hall"),)] == 163
+    assert [seen["snowgate_area_limit_persons", (("area", area),)] for area in ("hall", "roof")] == [200, 90]
+    assert ("snowgate_area_persons", (("area", "roof"),)) not in seen
 
 
 async def test_labels_are_escaped(client: aiohttp.ClientSession, figures: SiteFigures) -> None:

@@ -129,3 +129,31 @@ it("is not there where a resort has none", async () => {
   await open("admin", null);
   expect(page.find('[data-testid="crowd"]').exists()).toBe(false);
 });
+
+it("shows areas with how full they are, and what nobody counts", async () => {
+  const hall = { area_id: "hall", name: { zh: "大厅", en: "Hall" }, limit: 200 };
+  const known = { level: "filling" as const, persons: 163, persons_sd: 2.2, per_min: 12.4, full_in_s: 178 };
+  const areas = [{ ...hall, ...known }, { ...hall, area_id: "roof", level: "calm" as const, persons: null, persons_sd: null, per_min: null, full_in_s: null }];
+  await open("viewer", { ...crowd(), areas });
+  expect(text("crowd-area-hall")).toContain("163 ± 3 人，上限 200 · 每分钟 +12 人 · 约 3 分钟后满员");
+  expect(text("crowd-area-hall")).toContain(zh.crowd.area.level.filling);
+  expect(text("crowd-area-roof")).toContain(zh.crowd.area.unknown);
+});
+
+it("lets the control room say what a display names, and others only read it", async () => {
+  const [sign] = crowd().signs;
+  const signs = [{ ...sign, display: "shows" as const, names: "north", ordered_until: null } as CrowdView["signs"][number]];
+  await open("control_room", { ...crowd(), signs });
+  expect(text("crowd-sign-park")).toContain("指示屏引导至");
+  const choice = page.get('[data-testid="crowd-sign-park-order"]');
+  await choice.setValue("village");
+  await flushPromises();
+  expect(backend.orders).toEqual(["park village"]);
+  expect(text("crowd-sign-park")).toContain("人工指定至");
+  await page.get('[data-testid="crowd-sign-park-order"]').setValue("-");
+  await flushPromises();
+  expect(backend.orders.at(-1)).toBe("park as advised");
+  page.unmount();
+  await open("viewer", { ...crowd(), signs });
+  expect(page.find('[data-testid="crowd-sign-park-order"]').exists()).toBe(false);
+});

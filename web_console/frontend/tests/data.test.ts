@@ -51,6 +51,7 @@ describe("the session", () => {
 describe("lanes", () => {
   it.each([
     ["closed", "open"],
+    ["exit", "open"],
     ["ready", "closed"],
     ["awaiting_passage", "closed"],
     ["faulted", "closed"],

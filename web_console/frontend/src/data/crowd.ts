@@ -1,6 +1,6 @@
 // The crowd brain: how it stands, asked for again and again while somebody watches, and staff's answers to it.
 import type { Backend } from "../backend";
-import type { CrowdGateView, CrowdModeAsk, CrowdView } from "../wire/types.gen";
+import type { CrowdGateView, CrowdModeAsk, CrowdView, SignAsk } from "../wire/types.gen";
 import { ask, RequestRefused } from "./requests";
 
 export const ASK_EVERY_MS = 2_000;
@@ -22,6 +22,12 @@ export async function setCrowdMode(backend: Backend, mode: CrowdMode): Promise<C
 /** Accept or decline what it proposes; 404 when it is no longer proposed. Raises RequestRefused, ServerUnreachable. */
 export async function answerProposal(backend: Backend, proposalId: string, answer: ProposalAnswer): Promise<void> {
   await ask(backend, "POST", `/api/crowd/proposals/${encodeURIComponent(proposalId)}/${answer}`);
+}
+
+/** What the display of a sign names for half an hour; null: what is advised. Raises RequestRefused, ServerUnreachable. */
+export async function orderSign(backend: Backend, signId: string, gateId: string | null): Promise<CrowdView> {
+  const order: SignAsk = { gate_id: gateId, minutes: 30 };
+  return viewFrom(await ask(backend, "PUT", `/api/crowd/signs/${encodeURIComponent(signId)}`, order));
 }
 
 /** Ask now and then every two seconds, one question at a time; `now` asks at once, `stop` ends it. */

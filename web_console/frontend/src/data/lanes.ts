@@ -3,7 +3,7 @@ import type { Backend } from "../backend";
 import type { LaneModeAsk, LaneView } from "../wire/types.gen";
 import { ask } from "./requests";
 
-export const LANE_STATES = ["starting", "ready", "awaiting_passage", "closed", "faulted", "released", "unserved"] as const;
+export const LANE_STATES = ["starting", "ready", "awaiting_passage", "closed", "exit", "faulted", "released", "unserved"] as const;
 export type LaneState = (typeof LANE_STATES)[number];
 export type LaneMode = LaneModeAsk["mode"];
 
@@ -15,7 +15,7 @@ export function laneState(lane: LaneView): LaneState {
 /** The order that makes sense now: null while a lane starts, is released or has nobody to obey. */
 export function possibleOrder(lane: LaneView): LaneMode | null {
   const state = laneState(lane);
-  if (state === "closed") return "open";
+  if (state === "closed" || state === "exit") return "open";
   if (state === "ready" || state === "awaiting_passage" || state === "faulted") return "closed";
   return null;
 }

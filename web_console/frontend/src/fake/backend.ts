@@ -129,6 +129,8 @@ export class FakeBackend implements Backend {
       this.crowd = { ...this.crowd, mode: body.mode as CrowdView["mode"] };
       return { status: 200, body: this.crowd };
     }
+    const [, signId] = /^\/api\/crowd\/signs\/([^/]+)$/.exec(path) ?? [];
+    if (this.crowd !== null && signId !== undefined) return this.#atSign(this.crowd, signId, body);
     if (this.crowd !== null && path === "/api/crowd") return { status: 200, body: this.crowd };
     if (path === "/api/people") return { status: 200, body: { sensors: this.sensors } };
     if (path === "/api/face-consent") return { status: 200, body: WORDING };
@@ -137,6 +139,15 @@ export class FakeBackend implements Backend {
       return { status: 200, body: { ticket_id: FAKE_TICKET } };
     }
     return problem(404, "There is no such page.");
+  }
+
+  #atSign(crowd: CrowdView, signId: string, body: unknown): Reply {
+    const { gate_id: gateId } = body as { gate_id: string | null };
+    const until = gateId === null ? null : new Date(this.world.snapshot().at).toISOString();
+    this.orders.push(`${signId} ${gateId ?? "as advised"}`);
+    const signs = crowd.signs.map((sign) => (sign.sign_id === signId ? { ...sign, names: gateId ?? sign.gate_id, ordered_until: until } : sign));
+    this.crowd = { ...crowd, signs };
+    return { status: 200, body: this.crowd };
   }
 
   #atCrowd(crowd: CrowdView, proposalId: string, said: string): Reply {

@@ -62,7 +62,16 @@ export interface ActView {
   lane_id: string;
   outcome: "declined" | "done" | "failed" | "seen";
   reason: Text;
-  wish: "ask_staff" | "close_lane" | "keep_fast_lane" | "open_lane" | "share_fast_lane";
+  sign_id?: string;
+  wish:
+    | "ask_staff"
+    | "close_lane"
+    | "keep_fast_lane"
+    | "name_gate"
+    | "open_lane"
+    | "share_fast_lane"
+    | "turn_lane_in"
+    | "turn_lane_out";
 }
 /** One sentence in Chinese and in English. */
 export interface Text {
@@ -88,6 +97,17 @@ export interface AlarmView {
   severity: string;
   since: string;
   text: Text;
+}
+/** How full an area is. None: not known now; the level is then the last that was. */
+export interface AreaView {
+  area_id: string;
+  full_in_s: number | null;
+  level: "calm" | "filling" | "full";
+  limit: number;
+  name: Text;
+  per_min: number | null;
+  persons: number | null;
+  persons_sd: number | null;
 }
 /** What can be bought here. Prices are indicative: only a quote is binding. */
 export interface CatalogueView {
@@ -151,6 +171,7 @@ export interface CrowdModeAsk {
 }
 /** Everything that the orchestrator tells of the crowd. */
 export interface CrowdView {
+  areas?: AreaView[];
   at: string | null;
   done: ActView[];
   fault: string;
@@ -191,13 +212,25 @@ export interface ProposalView {
   lane_id: string;
   proposal_id: string;
   reason: Text;
+  sign_id?: string;
   since: string;
-  wish: "ask_staff" | "close_lane" | "keep_fast_lane" | "open_lane" | "share_fast_lane";
+  wish:
+    | "ask_staff"
+    | "close_lane"
+    | "keep_fast_lane"
+    | "name_gate"
+    | "open_lane"
+    | "share_fast_lane"
+    | "turn_lane_in"
+    | "turn_lane_out";
 }
 /** What a sign should say: the share of its guests that each gate should get. */
 export interface SignView {
+  display?: "away" | "blank" | "none" | "shows";
   gate_id: string;
   name: Text;
+  names?: string;
+  ordered_until?: string | null;
   shares: {
     [k: string]: number;
   };
@@ -317,12 +350,12 @@ export interface PartHealth {
 }
 /** Open a lane to guests, or close it. Exit, fire release and power loss never wait for this. */
 export interface LaneModeAsk {
-  mode: "closed" | "open";
+  mode: "closed" | "exit" | "open";
 }
 /** The order as accepted; the feed tells when the lane follows. */
 export interface LaneModeView {
   lane_id: string;
-  mode: "closed" | "open";
+  mode: "closed" | "exit" | "open";
 }
 /** Why somebody is let through by hand, or an entry taken back: it goes into the journal. */
 export interface LaneOrderAsk {
@@ -389,6 +422,11 @@ export interface SensorView {
 export interface SessionView {
   name: string;
   role: string;
+}
+/** What the display at a sign names for so many minutes: a gate, "" for nothing; null: what the crowd brain says again. */
+export interface SignAsk {
+  gate_id: string | null;
+  minutes?: number;
 }
 /** A name and a password, exchanged for the session cookie. */
 export interface SignIn {
