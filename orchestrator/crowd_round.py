@@ -66,8 +66,9 @@ class CrowdRound:
             with contextlib.suppress(msgspec.ValidationError):  # of another version
                 mode = msgspec.convert(kept, CrowdMode)
         self.desk.begin(mode, ordered)
-        with contextlib.suppress(msgspec.ValidationError):  # likewise
-            self.desk.area_watches.begin(msgspec.convert(await self._meta.get(AREAS_KEY) or [], list[AreaCount]))
+        with contextlib.suppress(msgspec.DecodeError):  # likewise
+            counts = await self._meta.get(AREAS_KEY) or "[]"
+            self.desk.area_watches.begin(msgspec.json.decode(counts, type=list[AreaCount]))
         self._displays.start()
 
     @property
@@ -120,7 +121,7 @@ class CrowdRound:
         counts = self.desk.area_watches.counts
         if counts != self._kept_counts:
             with contextlib.suppress(DatabaseUnavailable):
-                await self._meta.put(AREAS_KEY, msgspec.to_builtins(counts))
+                await self._meta.put(AREAS_KEY, msgspec.json.encode(counts).decode())
                 self._kept_counts = counts
 
     async def _keep_mode(self, mode: CrowdMode) -> None:

@@ -15,6 +15,8 @@ from orchestrator.reversible import INWARD, OUTWARD, LaneWay, MaxPressure
 from resort.crowd import CrowdSite
 from resort.site import Site
 
+CALM = 0.5  # of the margin: so few guests a lane who want to leave are no reason to keep a lane borrowed
+
 
 @dataclass(slots=True)
 class LaneTurner:
@@ -52,12 +54,27 @@ class LaneTurner:
         ways = tuple(self._ways[lane.lane_id] for lane in movable)
         number = rule.change(now_s, ways, (estimate.queue, leaving), (inward, outward))
         if number is None:
-            return []
+            return self._give_back(now_s, movable, estimate.queue, leaving, (inward, outward))
         lane, out = movable[number], movable[number].leads_out
         lanes_after = (inward + 1, outward - 1) if out else (inward - 1, outward + 1)
         reason = crowd_texts.pressure(estimate.queue, inward, leaving, outward)
         effect = crowd_texts.pressure_after(estimate.queue, lanes_after[0], leaving, lanes_after[1])
         return [Wanted("turn_lane_in" if out else "turn_lane_out", self.gate_id, lane.lane_id, reason, effect)]
+
+    def _give_back(
+        self, now_s: float, movable: Sequence[LaneNews], queue: float, leaving: float, lanes: tuple[int, int]
+    ) -> list[Wanted]:
+        """A borrowed lane goes back once hardly anybody wants to leave, whether or not somebody wants to enter."""
+        inward, outward = lanes
+        if leaving / max(1, outward - 1) > CALM * self.settings.turn_margin:
+            return []
+        for lane in movable:
+            rested = now_s - self._ways[lane.lane_id].since_s >= self.settings.turn_hold_s
+            if lane.leads_out and lane.spared and rested:
+                reason = crowd_texts.pressure(queue, inward, leaving, outward)
+                effect = crowd_texts.pressure_after(queue, inward + 1, leaving, outward - 1)
+                return [Wanted("turn_lane_in", self.gate_id, lane.lane_id, reason, effect)]
+        return []
 
     def _note(self, lane: LaneNews, now_s: float) -> None:
         """Since when the lane leads where it does; one seen for the first time has always done so."""

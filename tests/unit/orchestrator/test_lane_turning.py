@@ -63,6 +63,17 @@ def test_lanes_lead_in_again_after_their_hold() -> None:
     assert held[65] == [("turn_lane_in", "l2")]
 
 
+def test_a_borrowed_lane_goes_back_once_hardly_anybody_leaves_and_one_of_staff_does_not() -> None:
+    rule = turner()
+    rule.look(0.0, CALM, 80.0, lanes(), ())
+    rule.look(5.0, CALM, 80.0, lanes("l2"), ())
+    assert rule.look(60.0, CALM, 2.0, lanes("l2"), ()) == [], "not within its hold"
+    assert rule.look(66.0, CALM, 6.0, lanes("l2"), ()) == []
+    assert wishes(rule.look(66.0, CALM, 5.0, lanes("l2"), ())) == [("turn_lane_in", "l2")]
+    ordered = [lane._replace(spared=False) for lane in lanes("l2")]
+    assert rule.look(66.0, CALM, 5.0, ordered, ()) == []
+
+
 def test_without_a_word_of_the_sensor_or_the_gate_borrowed_lanes_go_back() -> None:
     rule = turner()
     assert wishes(rule.look(0.0, CALM, None, lanes("l3"), ())) == [("turn_lane_in", "l3")]
