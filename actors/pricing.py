@@ -6,13 +6,13 @@ recovery, and a second incarnation beside a dying first one can do no harm: see 
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from resort.access.service_day import site_day
 from resort.clock import Clock, SystemClock
-from resort.errors import Bug, Busy, DatabaseUnavailable, NotFound
+from resort.errors import Bug, Busy, DatabaseUnavailable, Invalid, NotFound, SnowgateError
 from resort.ids import IdSource, RandomIds
 from resort.pricing import Quote, QuoteRequest, check_request, make_quote, shard_of
 from resort.site import ProductSite, Site
@@ -25,7 +25,7 @@ from storage.inventory_sql import (
     places_free,
     set_quota,
     store_changes,
-    store_quote,
+    store_quotes,
 )
 from storage.rounds import Rounds
 
@@ -82,15 +82,20 @@ class PricingActor:
 
         A quote promises the price, not the places: those are taken by `hold`.
         """
-        self._own(request.product, request.day)
+        (told,) = await self.quotes([request])
+        if isinstance(told, SnowgateError):
+            raise told
+        return told
+
+    async def quotes(self, requests: Sequence[QuoteRequest]) -> list[Quote | SnowgateError]:
+        """The same for many at once, in one unit: a quote, or why there is none, for each. Raises DatabaseUnavailable."""
         now = self._clock.now().at
-        today = site_day(now, self._site)
-        limits = self._site.sales_limits
-        product = check_request(request, self._site.product(request.product), today, limits)
-        quote = make_quote(request, product, self._site.tariff, limits, now, self._ids)
-        async with self._db.write() as connection:
-            await store_quote(connection, quote)
-        return quote
+        told = [self._priced(request, now) for request in requests]
+        made = [quote for quote in told if isinstance(quote, Quote)]
+        if made:
+            async with self._db.write() as connection:
+                await store_quotes(connection, made)
+        return told
 
     async def hold(self, quote: Quote, order_id: str) -> None:
         """Take the quote's places for this order until `hold_s` from now.
@@ -150,6 +155,15 @@ class PricingActor:
         """Stop sweeping and close the connections; idempotent."""
         await self._rounds.close()
         await self._db.dispose()
+
+    def _priced(self, request: QuoteRequest, now: datetime) -> Quote | SnowgateError:
+        self._own(request.product, request.day)
+        limits = self._site.sales_limits
+        try:
+            product = check_request(request, self._site.product(request.product), site_day(now, self._site), limits)
+        except (NotFound, Invalid) as error:
+            return error
+        return make_quote(request, product, self._site.tariff, limits, now, self._ids)
 
     def _product(self, code: str) -> ProductSite:
         product = self._site.product(code)

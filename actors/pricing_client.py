@@ -1,10 +1,14 @@
 """`PricingShards` over Ray: routes each cell to the actor that owns it."""
 
+from collections.abc import Sequence
 from datetime import date
+from functools import partial
 from typing import Any
 
 from actors.calls import actor, ask
 from actors.names import pricing_name
+from actors.quote_batches import QuoteBatches
+from resort.errors import SnowgateError
 from resort.pricing import Quote, QuoteRequest, shard_of
 
 WHAT = "The pricing shard"
@@ -15,11 +19,11 @@ class RayPricingShards:
 
     def __init__(self, shards: int) -> None:
         self._shards = shards
+        self._batches = [QuoteBatches(partial(_quotes, shard)) for shard in range(shards)]
 
     async def quote(self, request: QuoteRequest) -> Quote:
-        """See the port."""
-        quote: Quote = await ask(self._owner(request.product, request.day).quote.remote(request), WHAT)
-        return quote
+        """See the port. Those that come together go together."""
+        return await self._batches[shard_of(request.product, request.day, self._shards)].quote(request)
 
     async def hold(self, quote: Quote, order_id: str) -> None:
         """See the port."""
@@ -36,3 +40,8 @@ class RayPricingShards:
 
     def _owner(self, product: str, day: date) -> Any:
         return actor(pricing_name(shard_of(product, day, self._shards)), WHAT)
+
+
+async def _quotes(shard: int, requests: Sequence[QuoteRequest]) -> Sequence[Quote | SnowgateError]:
+    told: Sequence[Quote | SnowgateError] = await ask(actor(pricing_name(shard), WHAT).quotes.remote(requests), WHAT)
+    return told

@@ -183,7 +183,7 @@ class BodyFuzz:
     def __init__(self, seed: int) -> None:
         self._dice = random.Random(f"{seed} bodies")  # noqa: S311 - a seeded rehearsal
         asks = [kind for kind in vars(bodies).values() if isinstance(kind, type) and issubclass(kind, bodies.Ask)]
-        self._decoders = [msgspec.json.Decoder(kind) for kind in asks]
+        self._decoders = {kind: msgspec.json.Decoder(kind) for kind in asks}
         self._raw = b""
 
     @property
@@ -194,8 +194,10 @@ class BodyFuzz:
     async def try_one(self) -> Verdict:
         """A body, spoilt. Invalid and HttpRefusal are how it is refused; what is taken must be what the struct says."""
         dice = self._dice
-        self._raw = spoil(dice, dice.choice(_BODIES))
-        decoder = dice.choice(self._decoders)
+        body, meant_for = dice.choice(_BODIES)
+        self._raw = spoil(dice, body)
+        # Half of them come where they belong: what is hardly spoilt there is taken, however many kinds of request there are.
+        decoder = self._decoders[meant_for if dice.random() < 0.5 else dice.choice(list(self._decoders))]
         with contextlib.suppress(Invalid, HttpRefusal):
             body = await decoded_body(_Request(dice, self._raw), decoder)  # type: ignore[arg-type]
             again = msgspec.json.encode(body)
@@ -218,14 +220,15 @@ class _Request:
         return self._raw
 
 
-_BODIES = (
-    b'{"name":"desk-1","password":"correct horse"}',
-    b'{"product":"single","day":"2026-12-12","units":{"adult":2,"child":1},"channel":"desk"}',
-    b'{"quote_id":"q-1"}',
-    b'{"method":"cash","amount":{"minor":12000,"currency":"CNY"}}',
-    b'{"mode":"closed"}',
-    b"[" * 2_000,
-    b'{"units":' * 300,
+_BODIES: tuple[tuple[bytes, type[bodies.Ask]], ...] = (
+    (b'{"name":"desk-1","password":"correct horse"}', bodies.SignIn),
+    (b'{"product":"single","day":"2026-12-12","units":{"adult":2,"child":1},"channel":"desk"}', bodies.QuoteAsk),
+    (b'{"quote_id":"q-1"}', bodies.OrderAsk),
+    (b'{"method":"cash","amount":{"minor":12000,"currency":"CNY"}}', bodies.PaymentAsk),
+    (b'{"mode":"closed"}', bodies.LaneModeAsk),
+    (b'{"gate_id":"north","minutes":5}', bodies.SignAsk),
+    (b"[" * 2_000, bodies.QuoteAsk),
+    (b'{"units":' * 300, bodies.QuoteAsk),
 )
 
 StreamTarget = Callable[[int], CameraStreamFuzz | ScannerFuzz | PictureFuzz | ProfileFuzz | BodyFuzz]

@@ -23,7 +23,7 @@ from actors.inference import InferenceActor, InferenceHosting
 from actors.journal import JournalActor
 from actors.lane import LaneActor, LaneHosting
 from actors.names import FEED, JOURNAL, NAMESPACE, ORCHESTRATOR, gate_name, inference_name, lane_name, pricing_name
-from actors.pricing import PricingActor
+from actors.unguarded_sales import pricing_under
 from orchestrator.actor import OrchestratorActor
 from resort.clock import rehearse_clock
 from resort.errors import Unavailable
@@ -97,7 +97,10 @@ def placements(site: Site, stores: Stores) -> list[Placement]:
         Placement(JOURNAL, JournalActor, journal, 64),
         *(Placement(gate_name(gate.id), GateActor, (_gate(site, gate, hosts[gate.id], stores),), 1000) for gate in site.gates),
         *lanes,
-        *(Placement(pricing_name(shard), PricingActor, (shard, shards, site, database_url), 1000) for shard in range(shards)),
+        *(
+            Placement(pricing_name(shard), pricing_under(stores.drill.guards), (shard, shards, site, database_url), 1000)
+            for shard in range(shards)
+        ),
         *_inference(site, stores),
         Placement(FEED, FeedActor, (site, redis_url, database_url, name), 256),
         Placement(ORCHESTRATOR, OrchestratorActor, (site, redis_url, database_url, name, all_hosts, str(stores.models)), 16),

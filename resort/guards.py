@@ -17,6 +17,7 @@ class Guards(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     resume: bool = True  # the journal goes on after what SQL has, not with what comes next
     fence: bool = True  # nobody decides on a ledger that may have lost its memory, or that a newer term has taken over
     handover: bool = True  # nobody takes over tickets before everybody who decided on them has told what is open
+    one_unit: bool = True  # places and the hold that says for whom are taken in one unit of work
     steady_clock: bool = True  # time limits go by a clock that nobody sets
 
 

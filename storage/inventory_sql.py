@@ -99,16 +99,19 @@ async def places_free(connection: AsyncConnection, product: str, day: date, quot
     return max(0, quota - int(taken or 0) + int(overdue or 0))
 
 
-async def store_quote(connection: AsyncConnection, quote: Quote) -> None:
-    """Keep the quote until it expires; idempotent by its id."""
-    statement = insert_into(connection, quotes).values(
-        quote_id=quote.quote_id,
-        product=quote.product,
-        day=quote.day,
-        expires_at=quote.expires_at,
-        body=msgspec.json.encode(quote).decode(),
-    )
-    await connection.execute(statement.on_conflict_do_nothing(index_elements=["quote_id"]))
+async def store_quotes(connection: AsyncConnection, made: Sequence[Quote]) -> None:
+    """Keep these (one at least) until they expire; idempotent by their ids."""
+    rows = [
+        {
+            "quote_id": quote.quote_id,
+            "product": quote.product,
+            "day": quote.day,
+            "expires_at": quote.expires_at,
+            "body": msgspec.json.encode(quote).decode(),
+        }
+        for quote in made
+    ]
+    await connection.execute(insert_into(connection, quotes).on_conflict_do_nothing(index_elements=["quote_id"]), rows)
 
 
 async def find_quote(connection: AsyncConnection, quote_id: str) -> Quote | None:

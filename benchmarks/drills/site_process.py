@@ -47,12 +47,13 @@ async def until(look: Callable[[], Awaitable[T | None]], patience_s: float, what
 class SiteProcess:
     """One site on a data folder, over as many lives as a drill gives it."""
 
-    def __init__(self, site_file: Path, data: Path, drill_file: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, site_file: Path, data: Path, drill_file: Path | None, environment: Mapping[str, str]) -> None:
         self.data = data
         self.address = ""
         self._command = [
             *(sys.executable, "-m", "orchestrator", "up", "--site", str(site_file), "--data", str(data)),
-            *("--port", "0", "--no-guests", "--drill", str(drill_file)),
+            *("--port", "0", "--no-guests"),
+            *(() if drill_file is None else ("--drill", str(drill_file))),
         ]
         self._environment = {**os.environ, **environment}
         self._log = data.parent / "site.log"
