@@ -93,8 +93,7 @@ class PricingActor:
         told = [self._priced(request, now) for request in requests]
         made = [quote for quote in told if isinstance(quote, Quote)]
         if made:
-            async with self._db.write() as connection:
-                await store_quotes(connection, made)
+            await store_quotes(self._db, made)
         return told
 
     async def hold(self, quote: Quote, order_id: str) -> None:

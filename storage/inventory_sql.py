@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from resort.errors import Bug
 from resort.inventory import Hold, HoldChange, HoldState, InventoryCell
 from resort.pricing import Quote
-from storage.database import insert_into
+from storage.database import Database, insert_into
 from storage.tables import inventory_cells, inventory_holds, quotes
 
 _OVERDUE_AT_ONCE = 500  # holds loaded with a cell; more than that wait for the next sweep
@@ -99,8 +99,8 @@ async def places_free(connection: AsyncConnection, product: str, day: date, quot
     return max(0, quota - int(taken or 0) + int(overdue or 0))
 
 
-async def store_quotes(connection: AsyncConnection, made: Sequence[Quote]) -> None:
-    """Keep these (one at least) until they expire; idempotent by their ids."""
+async def store_quotes(database: Database, made: Sequence[Quote]) -> None:
+    """Keep these (one at least) until they expire, in a unit of their own; idempotent by their ids."""
     rows = [
         {
             "quote_id": quote.quote_id,
@@ -111,7 +111,7 @@ async def store_quotes(connection: AsyncConnection, made: Sequence[Quote]) -> No
         }
         for quote in made
     ]
-    await connection.execute(insert_into(connection, quotes).on_conflict_do_nothing(index_elements=["quote_id"]), rows)
+    await database.insert(quotes, rows)
 
 
 async def find_quote(connection: AsyncConnection, quote_id: str) -> Quote | None:
