@@ -16,7 +16,7 @@ import msgspec
 
 from resort.errors import Unavailable
 
-TRIES = 60
+TRIES = 400  # a shop that is killed whole needs half a minute to open
 PAUSE_S = 0.25
 ASK_S = 8.0
 MIX = {"pays": 60, "pays_twice": 12, "cancels": 10, "walks_away": 12, "reuses_key": 6}

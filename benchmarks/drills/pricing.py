@@ -38,12 +38,13 @@ from storage.database import Database
 from storage.migrate import upgrade
 
 CROWD = 24
-DAYS = 6
-QUOTA = 150  # a day
+DAYS = 4
+QUOTA = 60  # a day
 HOLD_S = 4
 SHOP_KILLED = 0.15  # share of the faults that take the whole shop
 BETWEEN_S = (0.3, 1.5)
-SETTLE_S = 60.0
+SETTLE_S = 90.0
+GOES_ON = 12  # buyers
 NEVER = (
     "oversold_cells", "leaked_places", "charged_without_ticket", "tickets_unpaid", "charged_twice", "told_and_not_kept",
     "wrong_answers",
@@ -60,6 +61,7 @@ async def pricing(ask: DrillAsk, told: Callable[[str], None]) -> DrillOutcome:
             for number in range(ask.kills):
                 await asyncio.sleep(dice.uniform(*BETWEEN_S))
                 fault = await shop.strike(dice)
+                await _goes_on(buyers)
                 told(f"{number + 1:4} {fault}; {buyers.finished} came to their end")
             buyers.stop()
             await crowd
@@ -78,6 +80,16 @@ async def pricing(ask: DrillAsk, told: Callable[[str], None]) -> DrillOutcome:
             "sold_out": buyers.told.sold_out,
         }
         return _outcome(ask, books, figures, buyers.told.wrong[:5], code)
+
+
+async def _goes_on(buyers: Buyers) -> None:
+    """The shop sells again after a fault: as many come to their end as may have been waiting, and some more."""
+    before = buyers.finished
+
+    async def sold() -> bool:
+        return buyers.finished >= before + CROWD + GOES_ON
+
+    await until(sold, SETTLE_S, "The sale after a fault")
 
 
 def _outcome(ask: DrillAsk, books: Books, figures: dict[str, int], wrong: list[str], code: int) -> DrillOutcome:
