@@ -29,10 +29,10 @@ class TwoStepPricing(PricingActor):
     async def hold(self, quote: Quote, order_id: str) -> None:
         """See `PricingActor.hold`; what it promises does not hold here."""
         until = self._clock.now().at + timedelta(seconds=self._site.sales_limits.hold_s)
-        async with self._turn(quote.product, quote.day):
-            places = inventory_cells.c.product == quote.product, inventory_cells.c.day == quote.day
+        async with self._turn(quote.cell, quote.day):
+            places = inventory_cells.c.product == quote.cell, inventory_cells.c.day == quote.day
             async with self._db.write() as connection:
-                await set_quota(connection, quote.product, quote.day, self._product(quote.product).quota_per_day)
+                await set_quota(connection, quote.cell, quote.day, self._quota(quote.cell))
                 await connection.execute(
                     update(inventory_cells).where(*places).values(taken=inventory_cells.c.taken + quote.places)
                 )
@@ -42,6 +42,6 @@ class TwoStepPricing(PricingActor):
                     update(inventory_cells).where(*places).values(taken=inventory_cells.c.taken - quote.places)
                 )
                 now = self._clock.now().at
-                cell = await load_cell(connection, quote.product, quote.day, order_id, now)
+                cell = await load_cell(connection, quote.cell, quote.day, order_id, now)
                 assert cell is not None
                 await store_changes(connection, cell, cell.hold(order_id, quote.places, until, now))

@@ -82,7 +82,7 @@ def _questions(site: Site, seed: int, clock: Clock) -> list[QuoteRequest]:
     """Every product that is sold by the day, over many days, in small parties; the same by seed and day."""
     dice = random.Random(seed)  # noqa: S311 - what guests ask for
     today = site_day(clock.now().at, site)
-    products = [product for product in site.products if product.season is None and product.quota_per_day > 0]
+    products = [product for product in site.products if product.season is None and (product.quota_per_day or 0) > 0]
     questions = []
     for number in range(CELLS * len(products)):
         product = products[number % len(products)]

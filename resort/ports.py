@@ -3,7 +3,7 @@
 Every method raises only errors of `resort/errors.py`. In-memory implementations for tests and rehearsal live in `sim/`.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import date
 from typing import Literal, Protocol, runtime_checkable
 
@@ -304,7 +304,7 @@ class AdmissionLedger(Protocol):
 
 
 class PricingShards(Protocol):
-    """The shards of inventory and price, routed by product and date."""
+    """The shards of inventory and price, routed by cell (`resort.slots.cell_of`) and day."""
 
     async def quote(self, request: QuoteRequest) -> Quote:
         """Price the request and keep the quote until it expires. Raises Refused errors, Invalid, Unavailable."""
@@ -314,12 +314,17 @@ class PricingShards(Protocol):
         """Take the quote's places for this order; idempotent by order id. Raises SoldOut."""
         ...
 
-    async def release(self, product: str, day: date, order_id: str) -> None:
+    async def release(self, cell: str, day: date, order_id: str) -> None:
         """Give an unpaid order's places back; idempotent."""
         ...
 
-    async def places_left(self, product: str, day: date) -> int:
+    async def places_left(self, cell: str, day: date) -> int:
         """Places that can still be sold."""
+        ...
+
+    async def meter(self, product: str, day: date, places: Mapping[str, int]) -> dict[str, int]:
+        """Let these slots of a timed product sell so many places in all, at most the site's own; kept over restarts. What is
+        sold or held stays so. Answers what each may sell now. Raises NotFound, Invalid, Unavailable (tell it again)."""
         ...
 
 

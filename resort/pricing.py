@@ -1,6 +1,7 @@
 """Prices by tariff table: pure. A quote lists the parts that made its price, in order, and the tariff version."""
 
 import zlib
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Literal
 
@@ -10,6 +11,7 @@ from resort.errors import Invalid, NotFound
 from resort.ids import IdSource, QuoteId
 from resort.money import Money
 from resort.site import DayKind, ProductSite, SalesLimits, TariffSite
+from resort.slots import cell_of
 
 Channel = Literal["shop", "kiosk", "desk", "partner"]
 
@@ -21,6 +23,12 @@ class QuoteRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     day: date
     units: dict[str, int]
     channel: Channel = "shop"
+    slot: str | None = None  # start time of a timed product
+
+    @property
+    def cell(self) -> str:
+        """The cell, beside the day, that it asks about."""
+        return cell_of(self.product, self.slot)
 
 
 class PricePart(msgspec.Struct, frozen=True):
@@ -46,6 +54,12 @@ class Quote(msgspec.Struct, frozen=True):
     tariff_version: str
     quoted_at: datetime
     expires_at: datetime
+    slot: str | None = None
+
+    @property
+    def cell(self) -> str:
+        """The cell, beside the day, that an order on this quote takes its places from."""
+        return cell_of(self.product, self.slot)
 
     @property
     def places(self) -> int:
@@ -112,9 +126,18 @@ def make_quote(
         tariff_version=tariff.version,
         quoted_at=now,
         expires_at=now + timedelta(seconds=limits.quote_s),
+        slot=request.slot,
     )
 
 
-def shard_of(product: str, day: date, shards: int) -> int:
+def shard_of(cell: str, day: date, shards: int) -> int:
     """The shard (0 to `shards` - 1) that owns this inventory cell: the same in every process and on every day."""
-    return zlib.crc32(f"{product}|{day.isoformat()}".encode()) % shards
+    return zlib.crc32(f"{cell}|{day.isoformat()}".encode()) % shards
+
+
+def by_shard(product: str, day: date, places: Mapping[str, int], shards: int) -> dict[int, dict[str, int]]:
+    """Numbers by slot, parted by who owns the slots' cells."""
+    parted: dict[int, dict[str, int]] = {}
+    for slot, number in places.items():
+        parted.setdefault(shard_of(cell_of(product, slot), day, shards), {})[slot] = number
+    return parted

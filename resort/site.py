@@ -16,6 +16,7 @@ from resort.face_consent import WORDING, ConsentWording
 from resort.face_rules import OneToMany, OneToOne
 from resort.heights import HeightLimits
 from resort.ids import GateId, LaneId
+from resort.slots import SlotsSite
 from resort.texts import Text
 
 LaneClass = Literal["standard", "fast", "vip"]
@@ -213,9 +214,10 @@ class ProductSite(Strict, frozen=True):
     code: str
     name: Text
     lane_classes: list[LaneClass]
-    quota_per_day: int  # tickets
     prices: dict[DayKind, int]  # minor units per full-price unit
     units: list[UnitPrice]
+    quota_per_day: int | None = None  # tickets; a timed product has none, as its slots have places
+    slots: SlotsSite | None = None  # timed: sold for a day and a start time, and valid from then on
     entries: int | None = 1
     days: int = 1  # days in a row, from the day that the ticket is bought for
     season: SeasonSite | None = None  # or: from that day to the end of the season
@@ -229,6 +231,12 @@ class ProductSite(Strict, frozen=True):
     media: tuple[Medium, ...] = ("printed", "phone", "card")
     attention: dict[str, list[Attention]] = {}  # by unit: what staff should look at
     passback: bool = True  # False: no anti-passback rule applies
+
+    def places_of(self, slot: str | None) -> int:
+        """The site's places in one cell of the inventory: of a day, or of a slot of it."""
+        if self.slots is None or slot is None:
+            return self.quota_per_day or 0
+        return self.slots.places_of(slot)
 
 
 class TariffSite(Strict, frozen=True):

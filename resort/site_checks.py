@@ -10,6 +10,7 @@ import msgspec
 from resort.errors import InvalidConfig
 from resort.site import HoursSite, ProductSite, Site, WebhookSite
 from resort.site_faces import check_faces
+from resort.site_slots import check_slots
 from resort.site_sounds import check_sounds
 
 SENSOR_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
@@ -128,7 +129,8 @@ def _check_product(site: Site, product: ProductSite) -> None:
     counts = (product.entries, product.days, product.days_of_use, product.minutes, product.party)
     if any(count is not None and count < 1 for count in counts):
         raise InvalidConfig(place, "entries, days, days_of_use, minutes and party are 1 or more")
-    if product.quota_per_day < 0 or not product.units or not product.lane_classes or not product.media:
+    check_slots(place, product, site.admission.day_begins)
+    if (product.quota_per_day or 0) < 0 or not product.units or not product.lane_classes or not product.media:
         raise InvalidConfig(place, "needs a quota, units, lane classes and media")
     if product.season is not None and (product.days != 1 or product.season.ends < product.season.begins):
         raise InvalidConfig(place, "a season ends after it begins, and has no number of days")

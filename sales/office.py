@@ -31,9 +31,11 @@ from resort.orders import OrderState, OrderTrigger, fingerprint
 from resort.ports import EntitlementPublisher, PricingShards
 from resort.pricing import Quote, QuoteRequest
 from resort.site import ProductSite, Site
+from resort.slots import cell_of
 from sales.explanation import Explanation, explain_code, place_of
 from sales.relay import EntitlementRelay
-from sales.views import OrderView, Payment, TicketView
+from sales.slot_shelf import SlotShelf
+from sales.views import OrderView, Payment, SlotView, TicketView
 from storage.database import Database
 from storage.inventory_sql import find_quote, hold_expiry, load_cell, store_changes
 from storage.orders_sql import (
@@ -82,6 +84,7 @@ class TicketOffice:
         self._site = site
         self._clock = clock
         self._ids = ids
+        self._shelf = SlotShelf(db, site, clock)
         self._net = Rounds("ticket office net", self._keep_tidy, NET_S)
 
     async def start(self) -> None:
@@ -100,12 +103,16 @@ class TicketOffice:
         """What is sold, in the site file's order."""
         return list(self._site.products)
 
-    async def places_left(self, product: str, day: date) -> int:
-        """Places that can be sold now. Raises NotFound."""
-        return await self._pricing.places_left(product, day)
+    async def places_left(self, product: str, day: date, slot: str | None = None) -> int:
+        """Places that can be sold now, of a timed product in one slot. Raises NotFound."""
+        return await self._pricing.places_left(cell_of(product, slot), day)
+
+    async def slots(self, product: str, day: date) -> list[SlotView]:
+        """Every slot of a timed product that day, with its places left. Raises NotFound, Invalid."""
+        return await self._shelf.slots(product, day)
 
     async def quote(self, request: QuoteRequest) -> Quote:
-        """A price with its parts, honoured until it expires. Raises NotFound, Invalid. Next: `place_order`."""
+        """A price with its parts, honoured until it expires. Raises NotFound, Invalid, SoldOut. Next: `place_order`."""
         return await self._pricing.quote(request)
 
     async def place_order(self, quote_id: str, channel: str, idempotency_key: str) -> OrderView:
@@ -121,7 +128,7 @@ class TicketOffice:
             if order.state is OrderState.ON_HOLD:
                 return self._order_view(order, [])
         if order.state is OrderState.REFUSED:
-            raise SoldOut(order.quote.product, order.quote.day.isoformat(), order.refusal_left or 0)
+            raise SoldOut(order.quote.cell, order.quote.day.isoformat(), order.refusal_left or 0)
         return await self.order(order.order_id)
 
     async def order(self, order_id: str) -> OrderView:
@@ -260,7 +267,7 @@ class TicketOffice:
                 return before
             until = None
             if trigger is OrderTrigger.HELD:
-                until = await hold_expiry(connection, before.quote.product, before.quote.day, order_id)
+                until = await hold_expiry(connection, before.quote.cell, before.quote.day, order_id)
                 if until is None:
                     trigger = OrderTrigger.LAPSED
             after = before.machine()
@@ -276,7 +283,7 @@ class TicketOffice:
         quote = order.quote
         if payment.amount != quote.total:
             raise AmountMismatch(str(payment.amount), str(quote.total))
-        cell = await load_cell(connection, quote.product, quote.day, order_id, now)
+        cell = await load_cell(connection, quote.cell, quote.day, order_id, now)
         if cell is None:
             raise Bug(f"order {order_id} is on hold in a cell that does not exist")
         await store_changes(connection, cell, cell.confirm(order_id, now))
@@ -288,12 +295,12 @@ class TicketOffice:
         product = self._site.product(quote.product)
         if product is None:
             raise NotFound("product", quote.product)
-        return tickets_for(product, quote.day, quote.units, self._ids)
+        return tickets_for(product, quote.day, quote.units, self._ids, quote.slot)
 
     async def _give_back(self, order: StoredOrder) -> None:
         """Return an order's places now; if the shard is away, they return by themselves when the hold runs out."""
         try:
-            await self._pricing.release(order.quote.product, order.quote.day, order.order_id)
+            await self._pricing.release(order.quote.cell, order.quote.day, order.order_id)
         except (Unavailable, Busy) as error:
             _log.warning("order %s: its places return when its hold runs out: %s", order.order_id, error)
 
@@ -309,6 +316,7 @@ class TicketOffice:
             expires_at=order.expires_at,
             tickets=[self._ticket_view(ticket) for ticket in tickets],
             refusal=order.refusal,
+            slot=order.quote.slot,
         )
 
     def _ticket_view(self, ticket: StoredTicket) -> TicketView:
@@ -321,6 +329,7 @@ class TicketOffice:
             code=issue_code(ticket.ticket_id, self._keys),
             entries=allowed.entries,
             used=ticket.used,
+            slot=allowed.slot,
         )
 
     async def _keep_tidy(self) -> None:
@@ -353,4 +362,4 @@ def _check_id(what: str, value: str) -> None:
         raise NotFound(what, ascii(value[:64]))
 
 
-__all__ = ["OrderView", "Payment", "TicketOffice", "TicketView"]
+__all__ = ["OrderView", "Payment", "SlotView", "TicketOffice", "TicketView"]

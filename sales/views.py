@@ -8,6 +8,8 @@ import msgspec
 from resort.ids import OrderId, TicketId
 from resort.money import Money
 
+SlotState = Literal["open", "sold_out", "over"]
+
 
 class Payment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Money that was received in full; `amount` has to be the order's total."""
@@ -26,6 +28,7 @@ class TicketView(msgspec.Struct, frozen=True):
     code: str
     entries: int | None  # None: as often as the ticket's days and hours allow
     used: int  # entries used, as the journal in SQL knows; the gates may be a second ahead
+    slot: str | None = None  # local start time of a timed product
 
 
 class OrderView(msgspec.Struct, frozen=True):
@@ -41,3 +44,13 @@ class OrderView(msgspec.Struct, frozen=True):
     expires_at: datetime  # unpaid at that time, the order's places go back to sale
     tickets: list[TicketView]
     refusal: str | None
+    slot: str | None = None
+
+
+class SlotView(msgspec.Struct, frozen=True):
+    """One start time of a timed product on one day; `slot` is local, as quotes take it."""
+
+    slot: str
+    starts_at: datetime
+    state: SlotState
+    left: int  # places that can be sold now

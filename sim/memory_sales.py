@@ -1,7 +1,7 @@
 """Sales ports within one process, for tests and rehearsal: pricing shards without Ray, and lanes that are told in memory."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import msgspec
@@ -12,7 +12,7 @@ from resort.clock import Clock
 from resort.errors import LedgerUnavailable, Unavailable
 from resort.ids import IdSource, TicketId
 from resort.messages import TicketChanged
-from resort.pricing import Quote, QuoteRequest, shard_of
+from resort.pricing import Quote, QuoteRequest, by_shard, shard_of
 from resort.site import Site
 
 
@@ -25,19 +25,26 @@ class LocalPricing:
 
     async def quote(self, request: QuoteRequest) -> Quote:
         """See the port."""
-        return await self._owner(request.product, request.day).quote(request)
+        return await self._owner(request.cell, request.day).quote(request)
 
     async def hold(self, quote: Quote, order_id: str) -> None:
         """See the port."""
-        await self._owner(quote.product, quote.day).hold(quote, order_id)
+        await self._owner(quote.cell, quote.day).hold(quote, order_id)
 
-    async def release(self, product: str, day: date, order_id: str) -> None:
+    async def release(self, cell: str, day: date, order_id: str) -> None:
         """See the port."""
-        await self._owner(product, day).release(product, day, order_id)
+        await self._owner(cell, day).release(cell, day, order_id)
 
-    async def places_left(self, product: str, day: date) -> int:
+    async def places_left(self, cell: str, day: date) -> int:
         """See the port."""
-        return await self._owner(product, day).places_left(product, day)
+        return await self._owner(cell, day).places_left(cell, day)
+
+    async def meter(self, product: str, day: date, places: Mapping[str, int]) -> dict[str, int]:
+        """See the port."""
+        allowed: dict[str, int] = {}
+        for shard, part in by_shard(product, day, places, len(self.shards)).items():
+            allowed |= await self.shards[shard].meter(product, day, part)
+        return allowed
 
     async def sweep(self) -> int:
         """One sweep of every shard; answers the number of holds that ran out."""
@@ -48,8 +55,8 @@ class LocalPricing:
         for shard in self.shards:
             await shard.close()
 
-    def _owner(self, product: str, day: date) -> PricingActor:
-        return self.shards[shard_of(product, day, len(self.shards))]
+    def _owner(self, cell: str, day: date) -> PricingActor:
+        return self.shards[shard_of(cell, day, len(self.shards))]
 
 
 class MemoryPublisher:

@@ -4,11 +4,11 @@ Rules are in `resort/inventory.py`; here a cell is loaded, locked until the unit
 of their own: even if two incarnations of a shard (or a mistake in the rules) wanted it, `taken` cannot pass the quota.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 
 import msgspec
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import case, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from resort.errors import Bug
@@ -20,14 +20,40 @@ from storage.tables import inventory_cells, inventory_holds, quotes
 _OVERDUE_AT_ONCE = 500  # holds loaded with a cell; more than that wait for the next sweep
 
 
+class CellBook(msgspec.Struct, frozen=True):
+    """What SQL knows of a cell: places taken, those of them whose hold has run out, and the meter if there is one."""
+
+    taken: int = 0
+    overdue: int = 0
+    metered: int | None = None
+
+    def free(self, quota: int) -> int:
+        """Places that can be sold now of a cell with this quota; never negative."""
+        most = quota if self.metered is None else min(quota, self.metered)
+        return max(0, most - self.taken + self.overdue)
+
+
 async def set_quota(connection: AsyncConnection, product: str, day: date, quota: int) -> None:
-    """Make the cell if it is missing, and let it have this quota. Less than is taken already is allowed: nothing is sold."""
+    """Make the cell if it is missing, and let it have this quota, or what its meter leaves of it. Less than is taken already
+    is allowed: nothing is sold."""
     statement = insert_into(connection, inventory_cells).values(product=product, day=day, quota=quota, taken=0)
+    left = case((inventory_cells.c.metered < quota, inventory_cells.c.metered), else_=quota)
     await connection.execute(
         statement.on_conflict_do_update(
-            index_elements=["product", "day"], set_={"quota": quota}, where=inventory_cells.c.quota != quota
+            index_elements=["product", "day"], set_={"quota": left}, where=inventory_cells.c.quota != left
         )
     )
+
+
+async def set_meters(connection: AsyncConnection, day: date, places: Mapping[str, int]) -> None:
+    """Let each cell sell so many places in all, from now on and over restarts; what is sold or held stays so."""
+    for cell, metered in sorted(places.items()):
+        statement = insert_into(connection, inventory_cells).values(
+            product=cell, day=day, quota=metered, taken=0, metered=metered
+        )
+        await connection.execute(
+            statement.on_conflict_do_update(index_elements=["product", "day"], set_={"quota": metered, "metered": metered})
+        )
 
 
 async def load_cell(
@@ -84,19 +110,28 @@ async def overdue_cells(connection: AsyncConnection, now: datetime) -> list[tupl
     return [(product, day) for product, day in rows]
 
 
-async def places_free(connection: AsyncConnection, product: str, day: date, quota: int, now: datetime) -> int:
-    """Places under this quota that can be sold now, without locking anything; holds that ran out count as free."""
-    of_cell = (inventory_cells.c.product == product, inventory_cells.c.day == day)
-    taken = await connection.scalar(select(inventory_cells.c.taken).where(*of_cell))
-    overdue = await connection.scalar(
-        select(func.coalesce(func.sum(inventory_holds.c.places), 0)).where(
-            inventory_holds.c.product == product,
-            inventory_holds.c.day == day,
-            inventory_holds.c.state == HoldState.HELD,
-            inventory_holds.c.expires_at <= now,
-        )
+async def cell_books(
+    connection: AsyncConnection, cells: Collection[str], first: date, last: date, now: datetime
+) -> dict[tuple[str, date], CellBook]:
+    """The cells of these names from `first` to `last`, without locking anything. Missing ones were never asked for."""
+    span = inventory_cells.c.product.in_(cells) & inventory_cells.c.day.between(first, last)
+    rows = await connection.execute(
+        select(inventory_cells.c.product, inventory_cells.c.day, inventory_cells.c.taken, inventory_cells.c.metered).where(span)
     )
-    return max(0, quota - int(taken or 0) + int(overdue or 0))
+    late = await connection.execute(
+        select(inventory_holds.c.product, inventory_holds.c.day, func.sum(inventory_holds.c.places))
+        .where(inventory_holds.c.state == HoldState.HELD, inventory_holds.c.expires_at <= now)
+        .where(inventory_holds.c.product.in_(cells), inventory_holds.c.day.between(first, last))
+        .group_by(inventory_holds.c.product, inventory_holds.c.day)
+    )
+    overdue = {(cell, day): int(places) for cell, day, places in late}
+    return {(cell, day): CellBook(taken, overdue.get((cell, day), 0), metered) for cell, day, taken, metered in rows}
+
+
+async def places_free(connection: AsyncConnection, cell: str, day: date, quota: int, now: datetime) -> int:
+    """Places under this quota that can be sold now, without locking anything; holds that ran out count as free."""
+    books = await cell_books(connection, [cell], day, day, now)
+    return books.get((cell, day), CellBook()).free(quota)
 
 
 async def store_quotes(database: Database, made: Sequence[Quote]) -> None:

@@ -132,10 +132,11 @@ order_keys = Table(
 inventory_cells = Table(
     "inventory_cells",
     metadata,
-    Column("product", String(NAME), primary_key=True),
+    Column("product", String(NAME), primary_key=True),  # its code; of a slot, resort.slots.cell_of
     Column("day", Date, primary_key=True),
     Column("quota", Integer, nullable=False),
     Column("taken", Integer, nullable=False),
+    Column("metered", Integer),  # of a slot: what it may sell in all for now, below the site's own places; NULL: not metered
 )
 
 inventory_holds = Table(

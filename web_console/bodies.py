@@ -17,7 +17,9 @@ from resort.feed import AlarmView, GateView, LaneView
 from resort.ids import TicketId
 from resort.pricing import Channel
 from resort.site import DayKind, LaneClass, UnitPrice
+from resort.slots import SlotTime
 from resort.texts import Text
+from sales.views import SlotView
 
 # Not `$` at the end, which in Python lets a newline follow; `(?![^])` would be JavaScript only.
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+(?![\s\S])")]
@@ -57,6 +59,21 @@ class QuoteAsk(Ask, frozen=True):
         msgspec.Meta(min_length=1, max_length=20),
     ]
     channel: Channel | None = None
+    slot: SlotTime | None = None  # local start time, of a timed product only
+
+
+class SlotsAsk(Ask, frozen=True):
+    """Of which day the slots are asked for."""
+
+    day: date
+
+
+class SlotList(msgspec.Struct, frozen=True):
+    """Every slot of a timed product on one day. Places may be gone a moment later: only an order holds them."""
+
+    product: str
+    day: date
+    slots: list[SlotView]
 
 
 class OrderAsk(Ask, frozen=True):
@@ -185,6 +202,7 @@ class ProductView(msgspec.Struct, frozen=True):
     prices: dict[DayKind, int]
     units: list[UnitPrice]
     entries: int | None  # null: as often as the ticket's days and hours allow
+    slots: list[str]  # local start times, one of which a quote has to name; none: it is sold by the day
 
 
 class CatalogueView(msgspec.Struct, frozen=True):

@@ -11,7 +11,17 @@ from resort.money import Money
 from resort.pricing import Channel, Quote, QuoteRequest
 from resort.site import ProductSite, Site
 from sales.office import OrderView, Payment, TicketOffice, TicketView
-from web_console.bodies import CatalogueView, OrderAsk, PaymentAsk, ProductView, QuoteAsk, TicketFindAsk, TicketFound
+from web_console.bodies import (
+    CatalogueView,
+    OrderAsk,
+    PaymentAsk,
+    ProductView,
+    QuoteAsk,
+    SlotList,
+    SlotsAsk,
+    TicketFindAsk,
+    TicketFound,
+)
 from web_console.callers import ANYONE, DESK, SELLERS, SHOPPERS, STAFF_AND_CHANNELS, Caller
 from web_console.routes import Call, Route
 
@@ -41,6 +51,10 @@ class SalesApi:
         conflicts = (404, 409, 422)
         return [
             Route("GET", "/api/catalogue", self.catalogue, ANYONE, "What can be bought here", answer=CatalogueView),
+            Route(
+                "GET", "/api/products/{product}/slots", self.slots, ANYONE, "Start times of a product on a day",
+                answer=SlotList, query=SlotsAsk, problems=(503,),
+            ),
             Route(
                 "POST", "/api/quotes", self.quote, SHOPPERS, "Price a product for a day, kept until the quote expires",
                 "sell on that channel", body=QuoteAsk, answer=Quote, status=201, problems=(403, 404, 409),
@@ -74,13 +88,19 @@ class SalesApi:
         products = [_product_view(product) for product in self._office.products()]
         return CatalogueView(self._site.name, tariff.currency, tariff.version, products)
 
+    async def slots(self, call: Call) -> SlotList:
+        """Each slot with its places left."""
+        ask: SlotsAsk = call.query
+        product = call.ids["product"]
+        return SlotList(product, ask.day, await self._office.slots(product, ask.day))
+
     async def quote(self, call: Call) -> Quote:
         """A binding price."""
         ask: QuoteAsk = call.body
         channel = priced_as(channel_of(call.caller))
         if ask.channel is not None and ask.channel != channel:
             raise NotPermitted(f"sell on the {ask.channel} channel")
-        return await self._office.quote(QuoteRequest(ask.product, ask.day, ask.units, channel))
+        return await self._office.quote(QuoteRequest(ask.product, ask.day, ask.units, channel, ask.slot))
 
     async def place(self, call: Call) -> OrderView:
         """An order on hold."""
@@ -119,4 +139,5 @@ class SalesApi:
 
 def _product_view(product: ProductSite) -> ProductView:
     # Without the quota: how many places a day has is the resort's own business.
-    return ProductView(product.code, product.name, product.lane_classes, product.prices, product.units, product.entries)
+    starts = product.slots.starts() if product.slots is not None else []
+    return ProductView(product.code, product.name, product.lane_classes, product.prices, product.units, product.entries, starts)

@@ -49,6 +49,7 @@ class Entitlement(msgspec.Struct, frozen=True, omit_defaults=True):
     media: tuple[Medium, ...] = ("printed", "phone", "card")
     attention: tuple[Attention, ...] = ()
     passback: bool = True  # False: no anti-passback rule applies (staff)
+    slot: str | None = None  # the start time it was sold for; from when it is admitted is in `hours`
     status: TicketStatus = "active"
 
 

@@ -125,6 +125,7 @@ export interface ProductView {
   prices: {
     [k: string]: number;
   };
+  slots: string[];
   units: UnitPrice[];
 }
 /** What one unit type pays, as a share of the product's price in percent. */
