@@ -25,6 +25,7 @@ from resort.site import (
     TurnstileSite,
     UnitPrice,
 )
+from resort.slots import SlotsSite
 from resort.texts import Text
 from sales.office import TicketOffice
 from sales.staff_relay import StaffRelay
@@ -37,11 +38,12 @@ from storage.migrate import upgrade
 
 MORNING = datetime(2026, 12, 1, 1, 0, tzinfo=UTC)  # 9:00 in Shanghai, a Tuesday
 TODAY = date(2026, 12, 1)
+TIMED = "timed"
 SHOP_KEYS = SiteKeys(1, {1: bytes(range(32))})
 
 
 def shop_site(quota: int = 100, shards: int = 2, entries: int = 1) -> Site:
-    """A site with one lane and one product, `day`, with `quota` places a day."""
+    """A site with one lane and two products: `day` with `quota` places a day, and `timed` with four places a slot."""
     name = Text("小雪场", "Small resort")
     lane = LaneSite(LaneId("g1"), name, "standard", TurnstileSite("simulated", 1), CameraSite("simulated"))
     product = ProductSite(
@@ -53,11 +55,19 @@ def shop_site(quota: int = 100, shards: int = 2, entries: int = 1) -> Site:
         units=[UnitPrice("adult", 100), UnitPrice("child", 50)],
         entries=entries,
     )
+    timed = ProductSite(
+        code=TIMED,
+        name=Text("时段票", "Timed ticket"),
+        lane_classes=["standard"],
+        prices={"weekday": 9_000, "weekend": 9_000, "holiday": 9_000},
+        units=[UnitPrice("adult", 100), UnitPrice("child", 50)],
+        slots=SlotsSite("08:00", "11:00", 60, places=4, none=("11:00",)),
+    )
     return Site(
         name=name,
         timezone="Asia/Shanghai",
         gates=[GateSite(GateId("g"), name, [lane])],
-        products=[product],
+        products=[product, timed],
         tariff=TariffSite("test.1"),
         sales_limits=SalesLimits(quote_s=900, hold_s=600, max_units=20),
         runtime=RuntimeSite(pricing_shards=shards),
