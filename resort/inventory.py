@@ -20,6 +20,7 @@ class HoldState(StrEnum):
     CONFIRMED = "confirmed"  # paid: never given back by time
     RELEASED = "released"  # given back by the buyer
     EXPIRED = "expired"  # given back by time
+    REFUNDED = "refunded"  # paid, and given back with the money
 
 
 class Hold(msgspec.Struct, frozen=True):
@@ -57,6 +58,9 @@ HOLD_TABLE: dict[tuple[HoldState | None, str], HoldState | None] = {
     (HoldState.HELD, "release"): HoldState.RELEASED,
     (HoldState.RELEASED, "release"): HoldState.RELEASED,
     (HoldState.EXPIRED, "release"): HoldState.EXPIRED,
+    (HoldState.HELD, "extend"): HoldState.HELD,
+    (HoldState.CONFIRMED, "refund"): HoldState.REFUNDED,
+    (HoldState.REFUNDED, "refund"): HoldState.REFUNDED,
 }
 
 
@@ -102,6 +106,19 @@ class InventoryCell:
     def release(self, order_id: str, now: datetime) -> list[HoldChange]:
         """Give an unpaid order's places back; a hold that ran out becomes expired. Raises WrongState when it is paid."""
         return self._step(order_id, "release", now)
+
+    def extend(self, order_id: str, until: datetime, now: datetime) -> list[HoldChange]:
+        """Hold the order's unpaid places until then, never shorter. Raises HoldExpired, WrongState, InvalidTransition."""
+        known = self._known(order_id, now)
+        self._after(known.state if known else None, "extend", order_id)
+        assert known is not None
+        if until <= known.expires_at:
+            return []
+        return [self._move(known.state, msgspec.structs.replace(known, expires_at=until))]
+
+    def refund(self, order_id: str, now: datetime) -> list[HoldChange]:
+        """Give a paid order's places back. Raises WrongState when it is not paid, HoldExpired, InvalidTransition."""
+        return self._step(order_id, "refund", now)
 
     def expire(self, now: datetime) -> list[HoldChange]:
         """Give back the places of every loaded hold that ran out."""

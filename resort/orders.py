@@ -3,10 +3,9 @@
     new ──places held──► on_hold ──paid and issued──► issued
      │ └─sold out──► refused  │
      └────────────lapsed──────┴──► expired
-     └──────────cancelled─────┴──► cancelled
+     └──────────cancelled─────┴──► cancelled       issued ──given back──► refunded
 
-Payment and issue are one unit of work, so no order rests in between. Steps after issue (change, refund, redemption) get
-states of their own in the same table; nothing else has to know all states.
+Payment and issue are one unit of work, so no order rests in between. Nothing else has to know all states.
 """
 
 import hashlib
@@ -26,16 +25,19 @@ class OrderState(StrEnum):
     REFUSED = "refused"  # there were too few places
     EXPIRED = "expired"  # not paid in time
     CANCELLED = "cancelled"  # given up by the buyer before paying
+    REFUNDED = "refunded"  # paid, then given back whole: its tickets ended, its places are for sale again
 
 
 class OrderTrigger(StrEnum):
-    """What happens to an order. PAY and CANCEL are asked for by people; the others are found out by ourselves."""
+    """What happens to an order. Those of `ASKED_FOR` are asked for by people; the others are found out by ourselves."""
 
     HELD = "hold of places"
     SOLD_OUT = "refusal of places"
     LAPSED = "end of its time"
     PAY = "be paid"
     CANCEL = "be cancelled"
+    EXTEND = "be held longer"
+    REFUND = "be refunded"
 
 
 ORDER_TABLE: dict[tuple[OrderState, OrderTrigger], OrderState] = {
@@ -47,9 +49,12 @@ ORDER_TABLE: dict[tuple[OrderState, OrderTrigger], OrderState] = {
     (OrderState.ON_HOLD, OrderTrigger.LAPSED): OrderState.EXPIRED,
     (OrderState.ON_HOLD, OrderTrigger.CANCEL): OrderState.CANCELLED,
     (OrderState.CANCELLED, OrderTrigger.CANCEL): OrderState.CANCELLED,
+    (OrderState.ON_HOLD, OrderTrigger.EXTEND): OrderState.ON_HOLD,
+    (OrderState.ISSUED, OrderTrigger.REFUND): OrderState.REFUNDED,
+    (OrderState.REFUNDED, OrderTrigger.REFUND): OrderState.REFUNDED,
 }
 
-ASKED_FOR = frozenset({OrderTrigger.PAY, OrderTrigger.CANCEL})
+ASKED_FOR = frozenset({OrderTrigger.PAY, OrderTrigger.CANCEL, OrderTrigger.EXTEND, OrderTrigger.REFUND})
 
 
 class Order(msgspec.Struct):
@@ -60,11 +65,11 @@ class Order(msgspec.Struct):
     story: tuple[str, ...] = (OrderState.NEW.value,)
 
     def take(self, trigger: OrderTrigger) -> OrderState:
-        """The state after `trigger`. Raises HoldExpired (paying too late), WrongState (asked for at the wrong time) or,
+        """The state after `trigger`. Raises HoldExpired (too late to pay), WrongState (asked for at the wrong time) or,
         where only a mistake of ours can have led here, InvalidTransition."""
         after = ORDER_TABLE.get((self.state, trigger))
         if after is None:
-            if trigger is OrderTrigger.PAY and self.state is OrderState.EXPIRED:
+            if trigger in (OrderTrigger.PAY, OrderTrigger.EXTEND) and self.state is OrderState.EXPIRED:
                 raise HoldExpired(self.order_id)
             if trigger in ASKED_FOR:
                 raise WrongState("order", self.state.value, trigger.value)

@@ -99,19 +99,24 @@ def check_request(request: QuoteRequest, product: ProductSite | None, today: dat
     return product
 
 
+def unit_price(product: ProductSite, unit: str, kind: DayKind) -> int:
+    """What one unit pays on such a day, in minor units. Rounded half up on the reduced price, so that the guest's price is a
+    clean product."""
+    percent = next(price.percent for price in product.units if price.unit == unit)
+    return (product.prices[kind] * percent + 50) // 100
+
+
 def make_quote(
     request: QuoteRequest, product: ProductSite, tariff: TariffSite, limits: SalesLimits, now: datetime, ids: IdSource
 ) -> Quote:
     """Price a checked request. Each unit's base price is listed, then its reduction, so the parts add up to the total."""
     kind = day_kind(request.day, tariff)
     base = Money(product.prices[kind], tariff.currency)
-    percent = {price.unit: price.percent for price in product.units}
     parts: list[PricePart] = []
     for unit, number in sorted(request.units.items()):
         parts.append(PricePart(kind, unit, number, base, base.times(number)))
-        if percent[unit] != 100:
-            # Rounded half up to whole yuan-cents on the reduced price, so that the guest's price is a clean product.
-            reduced = Money((base.minor * percent[unit] + 50) // 100, base.currency)
+        reduced = Money(unit_price(product, unit, kind), tariff.currency)
+        if reduced != base:
             each = reduced - base
             parts.append(PricePart(f"unit:{unit}", unit, number, each, each.times(number)))
     total = Money(sum(part.amount.minor for part in parts), tariff.currency)

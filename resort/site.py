@@ -16,6 +16,7 @@ from resort.face_consent import WORDING, ConsentWording
 from resort.face_rules import OneToMany, OneToOne
 from resort.heights import HeightLimits
 from resort.ids import GateId, LaneId
+from resort.octo.terms import PartnerSite, SupplierSite
 from resort.slots import SlotsSite
 from resort.texts import Text
 
@@ -359,6 +360,8 @@ class Site(Strict, frozen=True):
     sales_limits: SalesLimits = SalesLimits()
     runtime: RuntimeSite = RuntimeSite()
     faces: FacesSite | None = None  # null: no face is looked at, stored or asked for
+    partners: dict[str, PartnerSite] = {}  # sales partners by the channel of their keys (docs/partners.md)
+    supplier: SupplierSite = SupplierSite()  # who they deal with
 
     @property
     def zone(self) -> ZoneInfo:

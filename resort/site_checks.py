@@ -8,6 +8,7 @@ from zoneinfo import available_timezones
 import msgspec
 
 from resort.errors import InvalidConfig
+from resort.octo.terms import check_partners
 from resort.site import HoursSite, ProductSite, Site, WebhookSite
 from resort.site_faces import check_faces
 from resort.site_slots import check_slots
@@ -43,6 +44,7 @@ def check_site(site: Site) -> Site:
     _check_areas(site)
     _check_heights(site)
     _check_reversible(site)
+    check_partners(site.partners, {product.code for product in site.products}, site.sales_limits.max_units)
     check_sounds(site)
     check_faces(site)
     return site

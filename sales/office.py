@@ -166,6 +166,23 @@ class TicketOffice:
         await self._relay.try_publish()
         return await self.order(order_id)
 
+    async def extend(self, order_id: str, until: datetime) -> OrderView:
+        """Hold an unpaid order's places until then, never shorter. Raises NotFound, HoldExpired, WrongState (paid or over)."""
+        await self.order(order_id)
+        now = self._clock.now().at
+        async with self._db.write() as connection:
+            order = await _existing(connection, order_id, lock=True)
+            after = order.machine()
+            after.take(OrderTrigger.EXTEND)
+            cell = await load_cell(connection, order.quote.cell, order.quote.day, order_id, now)
+            if cell is None:
+                raise Bug(f"order {order_id} is on hold in a cell that does not exist")
+            changes = cell.extend(order_id, until, now)
+            await store_changes(connection, cell, changes)
+            if changes:
+                await store_state(connection, order, after, expires_at=until)
+        return await self.order(order_id)
+
     async def cancel(self, order_id: str) -> OrderView:
         """Give up an unpaid order and its places; idempotent. Raises NotFound, WrongState (paid, refused or expired)."""
         await self.order(order_id)  # an order whose time is over is expired, not cancelled

@@ -16,16 +16,26 @@ from resort.access.entitlement import Entitlement, TicketRecord, TicketStatus, U
 from resort.access.service_day import site_day
 from resort.access.ticket_status import check_by, check_note, check_transition, remainder
 from resort.clock import Clock
-from resort.errors import Invalid, NotFound, WrongState
+from resort.errors import Bug, Invalid, NotFound, WrongState
 from resort.ids import EventId, GateId, IdSource, LaneId, OrderId, QuoteId, TicketId
 from resort.messages import GrantAnnulled, GrantOutcomeUnknown, TicketChanged
 from resort.money import Money
-from resort.orders import OrderState
+from resort.orders import OrderState, OrderTrigger
 from resort.pricing import Quote
 from resort.site import LaneClass, Site
 from sales.staff_relay import StaffRelay
 from storage.database import Database
-from storage.orders_sql import StoredOrder, StoredTicket, insert_order, insert_tickets
+from storage.inventory_sql import load_cell, store_changes
+from storage.orders_sql import (
+    StoredOrder,
+    StoredTicket,
+    find_order,
+    insert_order,
+    insert_tickets,
+    order_tickets,
+    refund_payments,
+    store_state,
+)
 from storage.rounds import Rounds
 from storage.tickets_sql import (
     insert_order_of_staff,
@@ -99,6 +109,34 @@ class TicketDesk:
                 await insert_order_of_staff(connection, self._changed(ticket.ticket_id, status, by, note), successor)
         await self._relay.try_tell()
         return await self.standing(ticket_id)
+
+    async def refund_order(self, order_id: str, by: str, note: str) -> None:
+        """End every ticket of a paid order, give its places back to sale and mark its payment as returned, all in one unit;
+        asking again changes nothing. Raises NotFound, Invalid, WrongState (not paid, or a ticket of it was used)."""
+        by, note = check_by(by), check_note(note)
+        now = self._clock.now().at
+        async with self._db.write() as connection:
+            order = await find_order(connection, order_id, lock=True)
+            if order is None:
+                raise NotFound("order", ascii(order_id[:64]).strip("'"))
+            after = order.machine()
+            after.take(OrderTrigger.REFUND)
+            if after.state is order.state:
+                return
+            for ticket in await order_tickets(connection, order_id):
+                ticket = await _existing(connection, ticket.ticket_id)
+                if ticket.used:
+                    raise WrongState("ticket", "used", "be refunded")
+                if check_transition(ticket.entitlement.status, "refunded"):
+                    await store_status(connection, ticket.ticket_id, "refunded")
+                    await insert_order_of_staff(connection, self._changed(ticket.ticket_id, "refunded", by, note))
+            cell = await load_cell(connection, order.quote.cell, order.quote.day, order_id, now)
+            if cell is None:
+                raise Bug(f"order {order_id} was paid in a cell that does not exist")
+            await store_changes(connection, cell, cell.refund(order_id, now))
+            await refund_payments(connection, order_id)
+            await store_state(connection, order, after)
+        await self._relay.try_tell()
 
     async def standing(self, ticket_id: str) -> TicketStanding:
         """The ticket as staff left it. Raises NotFound."""

@@ -14,7 +14,7 @@ SlotState = Literal["open", "sold_out", "over"]
 class Payment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Money that was received in full; `amount` has to be the order's total."""
 
-    method: Literal["cash"]
+    method: Literal["cash", "partner"]  # partner: on invoice, by the partner's own terms
     amount: Money
 
 

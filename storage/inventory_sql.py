@@ -186,7 +186,7 @@ async def _store_hold(connection: AsyncConnection, cell: InventoryCell, change: 
                 inventory_holds.c.day == cell.day,
                 inventory_holds.c.state == change.before,
             )
-            .values(state=hold.state)
+            .values(state=hold.state, expires_at=hold.expires_at)
         )
     if done.rowcount != 1:
         raise Bug(f"the hold of {hold.order_id} was not {change.before or 'new'} when it became {hold.state}")

@@ -157,6 +157,11 @@ async def insert_payment(
     )
 
 
+async def refund_payments(connection: AsyncConnection, order_id: str) -> None:
+    """Mark an order's payments as given back."""
+    await connection.execute(update(payments).where(payments.c.order_id == order_id).values(state="refunded"))
+
+
 async def insert_tickets(
     connection: AsyncConnection,
     order_id: str,

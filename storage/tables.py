@@ -158,7 +158,7 @@ payments = Table(
     Column("payment_id", String(ID), primary_key=True),
     Column("order_id", String(ID), ForeignKey("orders.order_id"), nullable=False, index=True),
     Column("method", String(ID), nullable=False),
-    Column("state", String(ID), nullable=False),  # "captured"
+    Column("state", String(ID), nullable=False),  # "captured" | "refunded"
     Column("amount_minor", BigInteger, nullable=False),
     Column("currency", String(3), nullable=False),
     Column("at", UtcDateTime, nullable=False),
@@ -250,6 +250,26 @@ channel_keys = Table(
     Column("name", String(NAME), nullable=False, unique=True),
     Column("channel", String(NAME), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+)
+
+# What a sales partner booked, beside the order that holds its places or its tickets. A change of places is a new order.
+partner_bookings = Table(
+    "partner_bookings",
+    metadata,
+    Column("partner", String(NAME), primary_key=True),  # the channel of his key
+    Column("uuid", String(ID), primary_key=True),  # the partner's own, or ours
+    Column("booking_id", String(ID), nullable=False, unique=True),
+    Column("supplier_reference", String(ID), nullable=False, unique=True),
+    Column("reseller_reference", String(NAME)),
+    Column("order_id", String(ID), ForeignKey("orders.order_id"), nullable=False, index=True),
+    Column("fingerprint", String(ID), nullable=False),  # of what was asked for first, by which a repetition is known
+    Column("net_percent", Integer, nullable=False),  # of the price, as it was agreed then
+    Column("body", Text, nullable=False),  # storage.partner_bookings.BookingBody: contact, notes, unit items
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("confirmed_at", UtcDateTime),
+    Column("cancelled_at", UtcDateTime),
+    Index(None, "partner", "reseller_reference"),
 )
 
 lane_modes = Table(

@@ -44,6 +44,18 @@ class CellMachine(RuleBasedStateMachine):
         if self._book("release", order_id, lambda: self.cell.release(order_id, self.now)):
             assert self.cell.release(order_id, self.now) == []
 
+    @rule(order_id=orders, minutes=st.integers(1, 60))
+    def extend(self, order_id: str, minutes: int) -> None:
+        until = self.now + timedelta(minutes=minutes)
+        if self._book("extend", order_id, lambda: self.cell.extend(order_id, until, self.now)):
+            assert self.cell.holds[order_id].expires_at >= until
+
+    @rule(order_id=orders)
+    def refund(self, order_id: str) -> None:
+        if self._book("refund", order_id, lambda: self.cell.refund(order_id, self.now)):
+            self.sold.discard(order_id)
+            assert self.cell.refund(order_id, self.now) == []
+
     @rule()
     def expire(self) -> None:
         self._book("expire", "", lambda: self.cell.expire(self.now))
